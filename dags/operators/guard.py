@@ -1,0 +1,80 @@
+"""Stands between an Airflow task and the process it starts, so that neither outlives the other.
+
+Run as a script: `python guard.py GRACE_S COMMAND...`. The command gets a process group of its own. When the
+guard's standard input closes, for whatever reason, the group gets TERM and, GRACE_S seconds later, KILL.
+Airflow kills a task's process 5 s after asking it to stop, and may lose it to KILL or to the lack of memory
+without asking: only a process outside the task can then still stop what the task started.
+Standard library only; runs without site packages.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+SIGNAL_BASE = 128  # the shell's convention: 128 + the signal that ended the command
+
+
+def main(grace_s: float, command: list[str]) -> int:
+    """Runs the command to its end and returns its exit code, or 128 + the signal that ended it."""
+    adopt_orphans()
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    stop = threading.Thread(target=stop_when_abandoned, args=(child.pid, grace_s), daemon=True)
+    stop.start()
+    code = child.wait()
+    signal_group(child.pid, signal.SIGKILL)
+    end_orphans()
+    return code if code >= 0 else SIGNAL_BASE - code
+
+
+def adopt_orphans() -> None:
+    """Makes the kernel give orphaned descendants to this process (Linux; elsewhere a no-op)."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def stop_when_abandoned(group: int, grace_s: float) -> None:
+    """Waits for the end of standard input, then ends the process group."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    signal_group(group, signal.SIGTERM)
+    time.sleep(grace_s)
+    signal_group(group, signal.SIGKILL)
+
+
+def signal_group(group: int, number: signal.Signals) -> None:
+    """Signals every process of a group, if any is left."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def end_orphans() -> None:
+    """Kills what left the command's process group but not this machine."""
+    while orphans := children_of(os.getpid()):
+        for orphan in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(orphan, 0)
+
+
+def children_of(parent: int) -> list[int]:
+    """Lists the processes whose parent is `parent`, by /proc; empty where there is no /proc."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The second field, the name in parentheses, may itself contain spaces and parentheses.
+            state_and_parent = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if int(state_and_parent[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,84 @@
+"""How an operator's work is launched: as a process of its own, in the ML environment.
+
+`Runner` is the seam: an operator knows only these two methods, and another way to run the same work is
+another class with them.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+GUARD = Path(__file__).with_name("guard.py")
+GRACE_S = 10.0
+SIGNAL_BASE = 128
+
+Say = Callable[[str], None]
+
+
+class Runner(Protocol):
+    """Runs one piece of work outside Airflow's process."""
+
+    def run(self, say: Say) -> int:
+        """Hands each line of output to `say` as it is written.
+
+        Returns:
+            The exit code; negative for the signal that ended the work.
+        """
+
+    def stop(self) -> None:
+        """Asks the work to end and returns at once; called from a signal handler, so it must not log."""
+
+
+class ProcessRunner:
+    """Runs a command under a guard that ends it when it is stopped or when this process dies."""
+
+    def __init__(
+        self, command: list[str], *, cwd: Path, environment: Mapping[str, str], grace_s: float = GRACE_S
+    ) -> None:
+        self._command = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), *command]
+        self._cwd = cwd
+        self._environment = dict(environment)
+        self._guard: subprocess.Popen[str] | None = None
+
+    def run(self, say: Say) -> int:
+        """Runs the command to its end; see `Runner.run`.
+
+        Leaving early, as Airflow's time-out does by an exception, stops the command and waits for its end.
+        """
+        guard = self._start()
+        try:
+            self._relay(guard, say)
+        finally:
+            self.stop()
+            self._relay(guard, say)
+            code = guard.wait()
+        return SIGNAL_BASE - code if code > SIGNAL_BASE else code
+
+    def stop(self) -> None:
+        """Closes the guard's standard input, which makes it end the command; see `Runner.stop`."""
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.close()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        self._guard = subprocess.Popen(
+            self._command,
+            cwd=self._cwd,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # Out of the task's process group, which Airflow signals as a whole.
+            start_new_session=True,
+        )
+        return self._guard
+
+    @staticmethod
+    def _relay(guard: "subprocess.Popen[str]", say: Say) -> None:
+        if guard.stdout is not None:
+            for line in guard.stdout:
+                say(line.rstrip("\n"))

@@ -1,0 +1,134 @@
+"""Draws a manifest as an Airflow DAG: tasks, edges, trigger form, schedule, documentation."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup, TriggerRule
+
+from dags.manifest import Manifest, Node, read
+from dags.manifest_rules import ManifestError
+from dags.operators.approval import PromotionApproval
+from dags.operators.node import CloseOperator, NodeOperator, PrepareOperator
+
+NODE_OPERATORS = {"prepare": PrepareOperator, "component": NodeOperator, "close": CloseOperator}
+DEFAULT_ARGS = {
+    "owner": "slipway",
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=10),
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The DAGs of a folder of manifests, and a sentence for each manifest that could not be drawn."""
+
+    dags: tuple[DAG, ...]
+    problems: tuple[str, ...]
+
+
+def draw_all(folder: Path) -> Drawn:
+    """Draws every manifest of a folder; a broken one does not take the others with it."""
+    dags: list[DAG] = []
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            dags.append(draw(path))
+        except ManifestError as error:
+            problems.append(str(error))
+    return Drawn(tuple(dags), tuple(problems))
+
+
+def draw(path: Path) -> DAG:
+    """Draws one manifest.
+
+    Raises:
+        ManifestError: If the manifest is malformed, or Airflow does not accept what it says.
+    """
+    manifest = read(path)
+    try:
+        dag = build_dag(manifest)
+        dag.validate()
+    except Exception as error:
+        raise ManifestError(
+            f"{path}: Airflow does not accept it: {error} Correct the pipeline's configuration and write it "
+            "anew with `slipway compile`."
+        ) from error
+    return dag
+
+
+def build_dag(manifest: Manifest) -> DAG:
+    """Builds the DAG `train_<pipeline>`.
+
+    There is no start date: with one, Airflow would run the last missed slot of the schedule at once.
+    """
+    with DAG(
+        dag_id=f"train_{manifest.pipeline}",
+        description=f"Trains, checks and releases the model {manifest.pipeline}",
+        doc_md=manifest.description,
+        schedule=_schedule(manifest),
+        catchup=False,
+        max_active_runs=manifest.max_active_runs,
+        params={name: Param(**schema) for name, schema in manifest.params.items()},
+        default_args=DEFAULT_ARGS,
+        tags=["slipway", "training"],
+        # Airflow would otherwise take it for a DAG of every file that draws it.
+        auto_register=False,
+    ) as dag:
+        tasks = _draw_tasks(manifest)
+        _draw_edges(manifest, tasks)
+    return dag
+
+
+def _schedule(manifest: Manifest) -> CronTriggerTimetable | None:
+    if manifest.schedule is None:
+        return None
+    return CronTriggerTimetable(manifest.schedule, timezone=manifest.timezone)
+
+
+def _draw_tasks(manifest: Manifest) -> dict[str, BaseOperator]:
+    groups = {
+        group.id: TaskGroup(
+            group.id, group_display_name=group.title, tooltip=group.doc, prefix_group_id=False
+        )
+        for group in manifest.groups
+    }
+    tasks = {}
+    for node in manifest.nodes:
+        with groups[node.group] if node.group else nullcontext():
+            tasks[node.id] = _draw_task(manifest, node)
+    return tasks
+
+
+def _draw_task(manifest: Manifest, node: Node) -> BaseOperator:
+    common: dict[str, Any] = {
+        "task_id": node.id,
+        "pipeline": manifest.pipeline,
+        "pool": node.pool,
+        "retries": node.retries,
+        "retry_delay": timedelta(seconds=node.retry_delay_s),
+        "trigger_rule": _trigger_rule(manifest, node),
+        "doc_md": node.doc,
+    }
+    limit = timedelta(seconds=node.timeout_s)
+    if node.kind == "approval":
+        return PromotionApproval(evidence=node.upstream[0], response_timeout=limit, **common)
+    return NODE_OPERATORS[node.kind](execution_timeout=limit, **common)
+
+
+def _trigger_rule(manifest: Manifest, node: Node) -> TriggerRule:
+    # An approval is skipped where promotion is automatic, and what follows must run all the same.
+    approvals = {approval.id for approval in manifest.of_kind("approval")}
+    if approvals.intersection(node.upstream):
+        return TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    return TriggerRule.ALL_SUCCESS
+
+
+def _draw_edges(manifest: Manifest, tasks: dict[str, BaseOperator]) -> None:
+    for node in manifest.nodes:
+        tasks[node.id].set_upstream([tasks[upstream] for upstream in node.upstream])
+    (prepare,), (close,) = manifest.of_kind("prepare"), manifest.of_kind("close")
+    # A teardown runs whatever happened and leaves the state of the run to the other tasks.
+    tasks[close.id].as_teardown(setups=tasks[prepare.id])
