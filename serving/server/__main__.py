@@ -1,0 +1,72 @@
+"""The embedded model server: `python -m serving.server --port=8500 --model_config_file=FILE`."""
+
+import os
+
+# Read when TensorFlow is imported, which `serve` does.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault(
+    "TF_FORCE_GPU_ALLOW_GROWTH", "true"
+)  # the rest of a GPU's memory stays free for training
+
+import importlib.metadata
+import logging
+import signal
+import sys
+import threading
+
+from serving.server import flags
+
+_log = logging.getLogger(__name__)
+
+START_FAILED = 255  # the exit code of tensorflow_model_server
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the server.
+
+    Args:
+        arguments: The command line without the program's name.
+
+    Returns:
+        The exit code: 0 after a stop by signal, 255 if the server could not start.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        options = flags.parse(arguments)
+        if options.version:
+            sys.stdout.write(_versions())
+            return 0
+        flags.check(options)
+    except flags.FlagError as error:
+        flags.report(error)
+        return START_FAILED
+    return _run(options)
+
+
+def _run(options: flags.Flags) -> int:
+    from serving.server import app  # TensorFlow: about ten seconds
+    from serving.server.errors import ServingError
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        app.serve(options, stop)
+    except (ServingError, OSError) as error:
+        _log.error("Failed to start server. Error: %s", error)
+        return START_FAILED
+    return 0
+
+
+def _versions() -> str:
+    tensorflow, slipway = (
+        importlib.metadata.version(name) for name in ("tensorflow", "tensorflow-serving-api")
+    )
+    return f"TensorFlow ModelServer: Slipway embedded, APIs of {slipway}\nTensorFlow Library: {tensorflow}\n"
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    os._exit(code)  # a load under way cannot be interrupted, and must not be torn down half-way

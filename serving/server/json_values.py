@@ -1,0 +1,224 @@
+"""JSON values to arrays and back by TensorFlow Serving's rules: dense lists, base64, no lossy numbers.
+
+Knows dtypes by name only; nothing of requests or signatures.
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from serving.server.errors import Code, ServingError, invalid_argument
+
+Json: TypeAlias = Any
+
+_INT32 = (-(2**31), 2**31 - 1)
+_INTEGERS = {
+    "int8": _INT32,
+    "int16": _INT32,
+    "int32": _INT32,
+    "uint8": _INT32,
+    "int64": (-(2**63), 2**63 - 1),
+    "uint32": (0, 2**32 - 1),
+    "uint64": (0, 2**64 - 1),
+}
+
+
+@dataclass(frozen=True)
+class _Decimal:
+    """A floating-point type and what it can hold."""
+
+    dtype: type[np.floating]
+    largest_exact_int: int
+    largest: float
+
+    def loses(self, number: float) -> bool:
+        """Whether `number` is too large, or an integer too long."""
+        if isinstance(number, int):
+            return abs(number) > self.largest_exact_int
+        return math.isfinite(number) and abs(number) > self.largest
+
+
+_DECIMALS = {
+    "float": _Decimal(np.float32, 2**24 - 1, float(np.finfo(np.float32).max)),
+    "double": _Decimal(np.float64, 2**53 - 1, float(np.finfo(np.float64).max)),
+}
+_JSON_TYPES = {
+    type(None): "Null",
+    dict: "Object",
+    list: "Array",
+    str: "String",
+    int: "Number",
+    float: "Number",
+}
+_NO_BASE64 = re.compile(r"\s+")
+
+
+def to_array(value: Json, dtype: str) -> np.ndarray:
+    """Turns a scalar or nested lists of equal lengths into an array.
+
+    Args:
+        value: What `json.loads` returned for a tensor.
+        dtype: Name of the dtype as TensorFlow prints it: `float`, `int32`, `string`, ...
+
+    Returns:
+        The array; strings as an object array of bytes.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if lists differ in length or depth, or a value does not fit `dtype`;
+            UNIMPLEMENTED for a dtype that has no JSON form.
+    """
+    shape = _shape(value)
+    leaves: list[Json] = []
+    _collect(value, 0, shape, leaves)
+    return _converted(leaves, dtype).reshape(shape)
+
+
+def from_array(array: np.ndarray, *, as_bytes: bool) -> Json:
+    """Turns an array into nested lists that `json.dumps` can write.
+
+    Args:
+        array: Numbers, booleans, or an object array of bytes.
+        as_bytes: Writes strings as `{"b64": ...}`.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if the dtype has no JSON form.
+    """
+    if array.dtype == object:
+        flat = [_text(item, as_bytes) for item in array.ravel().tolist()]
+        return _nested(flat, array.shape)
+    if array.dtype == np.float32:  # by way of its shortest decimal form: 0.2, not 0.20000000298
+        return array.astype("U32").astype(np.float64).tolist()
+    if array.dtype == np.float64 or array.dtype.kind in "biu":
+        return array.tolist()
+    raise invalid_argument(f"Failed to write JSON value for tensor type: {array.dtype}")
+
+
+def is_base64(value: Json) -> bool:
+    """Whether `value` is the object form of binary data."""
+    return isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str)
+
+
+def shown(value: Json) -> str:
+    """Returns `value` as it is quoted in error messages."""
+    return json.dumps(value, indent=4)
+
+
+def type_error(value: Json, dtype: str) -> ServingError:
+    """Returns the error for a value that `dtype` cannot hold."""
+    kind = str(value) if isinstance(value, bool) else _JSON_TYPES[type(value)]
+    return invalid_argument(f"JSON Value: {shown(value)} Type: {kind} is not of expected type: {dtype}")
+
+
+def _shape(value: Json) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        return ()
+    return (len(value), *_shape(value[0])) if value else (0,)
+
+
+def _collect(value: Json, level: int, shape: Sequence[int], leaves: list[Json]) -> None:
+    rank = len(shape)
+    if not isinstance(value, list):
+        if level != rank:
+            raise invalid_argument(
+                f"JSON Value: {shown(value)} found at incorrect level: {level + 1} in the JSON DOM. "
+                f"Expected at level: {rank}"
+            )
+        leaves.append(value)
+        return
+    if level >= rank:
+        raise invalid_argument(f"Encountered list at unexpected level: {level} expected < {rank}")
+    if len(value) != shape[level]:
+        raise invalid_argument(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} "
+            f"expected size: {shape[level]}"
+        )
+    if level == rank - 1 and list not in set(map(type, value)):
+        leaves.extend(value)  # the innermost lists hold nearly all the values: no call for each of them
+        return
+    for item in value:
+        _collect(item, level + 1, shape, leaves)
+
+
+def _converted(leaves: list[Json], dtype: str) -> np.ndarray:
+    if dtype == "string":
+        return _strings(leaves)
+    if dtype == "bool":
+        _require(leaves, {bool}, dtype)
+        return np.array(leaves, np.bool_)
+    if dtype in _DECIMALS:
+        return _decimals(leaves, dtype)
+    if dtype in _INTEGERS:
+        return _integers(leaves, dtype)
+    first = shown(leaves[0]) if leaves else "[]"
+    raise ServingError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: {first} to type: {dtype}")
+
+
+def _require(leaves: list[Json], allowed: set[type], dtype: str) -> None:
+    if not set(map(type, leaves)) <= allowed:
+        raise type_error(next(leaf for leaf in leaves if type(leaf) not in allowed), dtype)
+
+
+def _strings(leaves: list[Json]) -> np.ndarray:
+    array = np.empty(len(leaves), object)
+    for position, leaf in enumerate(leaves):
+        if isinstance(leaf, dict):
+            array[position] = _decoded(leaf)
+        elif isinstance(leaf, str):
+            array[position] = leaf.encode("utf-8", "surrogatepass")
+        else:
+            raise type_error(leaf, "string")
+    return array
+
+
+def _decoded(value: dict[str, Json]) -> bytes:
+    if not is_base64(value):
+        raise invalid_argument(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
+    text = _NO_BASE64.sub("", str(value["b64"])).rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error as error:
+        raise invalid_argument("Unable to base64 decode") from error
+
+
+def _decimals(leaves: list[Json], dtype: str) -> np.ndarray:
+    _require(leaves, {int, float}, dtype)
+    kind = _DECIMALS[dtype]
+    try:
+        wide = np.array(leaves, np.float64)
+        suspects = np.flatnonzero(~(np.abs(wide) <= kind.largest_exact_int)).tolist()
+    except OverflowError:  # an integer beyond every float
+        suspects = list(range(len(leaves)))
+    for position in suspects:
+        if kind.loses(leaves[position]):
+            raise invalid_argument(
+                f"Cannot convert JSON value: {shown(leaves[position])} to {dtype} without loss of precision."
+            )
+    return wide.astype(kind.dtype)
+
+
+def _integers(leaves: list[Json], dtype: str) -> np.ndarray:
+    _require(leaves, {int}, dtype)
+    low, high = _INTEGERS[dtype]
+    if leaves and (min(leaves) < low or max(leaves) > high):
+        raise type_error(next(leaf for leaf in leaves if not low <= leaf <= high), dtype)
+    return np.array(leaves, np.uint64 if high > _INTEGERS["int64"][1] else np.int64).astype(dtype)
+
+
+def _text(item: bytes, as_bytes: bool) -> Json:
+    if as_bytes:
+        return {"b64": base64.b64encode(item).decode("ascii")}
+    return item.decode("utf-8", "replace")
+
+
+def _nested(flat: list[Json], shape: Sequence[int]) -> Json:
+    if not shape:
+        return flat[0]
+    stride = len(flat) // shape[0] if shape[0] else 0
+    return [_nested(flat[i * stride : (i + 1) * stride], shape[1:]) for i in range(shape[0])]
