@@ -1,0 +1,161 @@
+"""Starts and stops the whole stack, and waits until that is true. Says what it does through `report`."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from components.errors import SettingsError, UnavailableError
+from pipelines.stack import airflow_setup, credentials, processes, supervision
+from pipelines.stack.folders import make_folders
+from pipelines.stack.health import ServiceState, health
+from pipelines.stack.ports import check_ports
+from pipelines.stack.programs import Program, programs, shared_environment
+from pipelines.stack.readiness import wait_until_ready
+from pipelines.stack.settings import Stack
+from pipelines.stack.supervisor_client import SupervisorClient
+
+Report = Callable[[str], None]
+
+START_DEADLINE_S = 180
+STOP_DEADLINE_S = 20
+
+
+def is_up(stack: Stack) -> bool:
+    """Whether every service of the stack works."""
+    return _client(stack).pid() is not None and all(state.healthy for state in health(stack))
+
+
+def up(stack: Stack, report: Report, deadline_s: float = START_DEADLINE_S) -> None:
+    """Starts what does not run yet and returns when every service answers.
+
+    Args:
+        stack: Which stack.
+        report: Gets one line of progress at a time.
+        deadline_s: How long all services together may take to come up, in seconds.
+
+    Raises:
+        SettingsError: A port is taken, or the environments are not installed.
+        UnavailableError: A service did not come up; what was started is stopped again.
+    """
+    _check_installed(stack)
+    make_folders(stack)
+    with _alone(stack):
+        if is_up(stack):
+            report("The stack is already up.")
+        elif _client(stack).pid() is not None:
+            _resume(stack, report, deadline_s)
+        else:
+            _start(stack, report, deadline_s)
+    _report_addresses(stack, report)
+
+
+def down(stack: Stack, report: Report) -> None:
+    """Stops every process of the stack and returns when the last one is gone."""
+    if not stack.run.is_dir():
+        report("Nothing is running.")
+        return
+    with _alone(stack):
+        if processes.of_stack(stack):
+            _stop(stack, report)
+            report("The stack is down.")
+        else:
+            report("Nothing is running.")
+        _clean_up(stack)
+
+
+def _start(stack: Stack, report: Report, deadline_s: float) -> None:
+    if left := processes.end(stack):
+        report(f"Ended {left} process(es) that a killed supervisor had left behind.")
+    _clean_up(stack)
+    check_ports(stack)
+    make_folders(stack)
+    chosen = programs(stack, credentials.load_or_create(stack.secrets))
+    try:
+        supervision.write_config(stack, chosen)
+        supervision.start_supervisord(stack)
+        processes.remember_supervisor(stack, _client(stack).pid() or 0)
+        report(f"Starting {len(chosen)} programs; their logs are in {stack.logs}.")
+        _start_airflow(stack, chosen, report)
+        wait_until_ready(stack, report, deadline_s)
+        airflow_setup.ensure_pool(stack)
+    except BaseException:
+        report("Stopping what was started.")
+        _stop(stack, report)
+        _clean_up(stack)
+        raise
+
+
+def _start_airflow(stack: Stack, chosen: list[Program], report: Report) -> None:
+    """Migrates the database if it has to be, while the other programs start, then starts Airflow's."""
+    waiting = [program for program in chosen if program.needs_database]
+    if airflow_setup.needs_migration(stack):
+        report("Preparing Airflow's database.")
+        airflow_setup.migrate(stack, {**shared_environment(stack), **waiting[0].environment})
+    for program in waiting:
+        _client(stack).start(program.name)
+
+
+def _resume(stack: Stack, report: Report, deadline_s: float) -> None:
+    """A supervisor runs, but not everything works: start what was given up, and wait."""
+    client = _client(stack)
+    for name, state in client.states().items():
+        if state in ("FATAL", "EXITED", "STOPPED"):
+            report(f"Starting {name} again.")
+            client.start(name)
+    wait_until_ready(stack, report, deadline_s)
+
+
+def _stop(stack: Stack, report: Report) -> None:
+    client = _client(stack)
+    if client.pid() is not None:
+        report("Stopping the stack.")
+        client.shut_down()
+        processes.wait_until_gone(stack, STOP_DEADLINE_S)
+    if left := processes.end(stack):
+        report(f"Ended {left} process(es) that had outlived their program.")
+    if survivors := processes.of_stack(stack):
+        raise UnavailableError(f"These processes of the stack cannot be ended: {sorted(survivors)}.")
+
+
+def _clean_up(stack: Stack) -> None:
+    """Removes what a running stack leaves in the file system, its socket folder outside `run` included."""
+    for path in (supervision.socket_path(stack), supervision.pid_path(stack), supervision.config_path(stack)):
+        path.unlink(missing_ok=True)
+    processes.forget_supervisor(stack)
+    if stack.sockets != stack.run:
+        shutil.rmtree(stack.sockets, ignore_errors=True)
+
+
+def _check_installed(stack: Stack) -> None:
+    needed = (stack.ml_python, stack.airflow_bin / "airflow", stack.airflow_bin / "supervisord")
+    if missing := [str(path) for path in needed if not path.exists()]:
+        raise SettingsError(
+            f"Both environments must be installed, missing: {', '.join(missing)}. Run 'make setup'."
+        )
+
+
+def _report_addresses(stack: Stack, report: Report) -> None:
+    report(
+        f"Airflow       {stack.airflow_url}  (user {credentials.ADMIN}, password in "
+        f"{stack.secrets / credentials.USERS_FILE})"
+    )
+    report(f"MLflow        {stack.mlflow_url}")
+    report(f"Model server  gRPC {stack.grpc_target}, REST {stack.rest_url}")
+
+
+def _client(stack: Stack) -> SupervisorClient:
+    return SupervisorClient(supervision.socket_path(stack))
+
+
+@contextmanager
+def _alone(stack: Stack) -> Iterator[None]:
+    """Lets one `up` or `down` of this state folder work at a time; a second one waits."""
+    with (stack.run / "control.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+__all__ = ["ServiceState", "down", "health", "is_up", "up"]

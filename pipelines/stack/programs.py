@@ -1,0 +1,99 @@
+"""The programs of the stack: what runs, with which arguments and environment. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipelines.stack.airflow_environment import airflow_environment
+from pipelines.stack.credentials import Credentials
+from pipelines.stack.settings import HOST, Stack
+
+# In the environment of every process of the stack, and of what those start: `down` finds them by it.
+MARKER = "SLIPWAY_STACK"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised program.
+
+    Attributes:
+        name: As in `supervisorctl status`, and of its log file.
+        command: Program and arguments. Other users of the machine can read them: no secrets here.
+        environment: What it gets beyond the shared variables.
+        needs_database: Starts only when Airflow's database has its tables.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    needs_database: bool = False
+
+
+def programs(stack: Stack, credentials: Credentials) -> list[Program]:
+    """All programs; the ones that take longest to come up stand first."""
+    return [
+        *_airflow(stack, credentials),
+        _mlflow(stack),
+        _model_server(stack),
+    ]
+
+
+def shared_environment(stack: Stack) -> dict[str, str]:
+    """What every program of the stack gets."""
+    return {
+        **stack.environment(),
+        MARKER: str(stack.home),
+        "PYTHONPATH": str(stack.project),
+        # All talk is on the loopback interface; a company's proxy must not be asked for it.
+        "NO_PROXY": _no_proxy("NO_PROXY"),
+        "no_proxy": _no_proxy("no_proxy"),
+    }
+
+
+def _no_proxy(variable: str) -> str:
+    return ",".join(part for part in (os.environ.get(variable), HOST, "localhost") if part)
+
+
+def _airflow(stack: Stack, credentials: Credentials) -> list[Program]:
+    airflow = str(stack.airflow_bin / "airflow")
+    environment = airflow_environment(stack, credentials)
+    # Else both serve logs on ports 8793 and 8794 of every interface; here the API reads the files.
+    commands = {
+        "airflow-api-server": ("api-server",),
+        "airflow-scheduler": ("scheduler", "--skip-serve-logs"),
+        "airflow-dag-processor": ("dag-processor",),
+        "airflow-triggerer": ("triggerer", "--skip-serve-logs"),
+    }
+    return [
+        Program(name, (airflow, *arguments), environment, needs_database=True)
+        for name, arguments in commands.items()
+    ]
+
+
+def _mlflow(stack: Stack) -> Program:
+    command = (
+        *(str(stack.ml_python), "-m", "mlflow", "server"),
+        *("--backend-store-uri", f"sqlite:///{stack.mlflow}/mlflow.db"),
+        *("--artifacts-destination", str(stack.mlflow / "artifacts")),
+        *("--host", HOST, "--port", str(stack.mlflow_port), "--workers", "1"),
+    )
+    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return Program("mlflow", command, environment)
+
+
+def _model_server(stack: Stack) -> Program:
+    """TensorFlow Serving where it is installed, else the embedded server: both take the same flags."""
+    installed = shutil.which("tensorflow_model_server")
+    server = (installed,) if installed else (str(stack.ml_python), "-m", "serving.server")
+    flags = (
+        f"--port={stack.grpc_port}",
+        f"--rest_api_port={stack.rest_port}",
+        f"--model_config_file={stack.models_config}",
+        "--max_num_load_retries=0",
+        "--file_system_poll_wait_seconds=1",
+        "--allow_version_labels_for_unavailable_models=true",
+    )
+    return Program("model-server", (*server, *flags), {"TF_USE_LEGACY_KERAS": "1"})
