@@ -15,7 +15,7 @@ from serving.server.core import Core, unavailable_error
 from serving.server.errors import ServingError
 from serving.server.flags import Flags
 from serving.server.manager import Manager, Retries
-from serving.server.model_config import ModelSettings
+from serving.server.model_settings import ModelSettings
 from serving.server.rest import RestApi, RestServer
 from serving.server.servable import SavedModel
 

@@ -10,8 +10,8 @@ from typing import Generic
 from serving.server.errors import Code, ServingError, invalid_argument
 from serving.server.lifecycle import VersionRecord
 from serving.server.manager import Manager, S
-from serving.server.model_config import ModelSettings
 from serving.server.model_ref import ModelRef
+from serving.server.model_settings import ModelSettings
 from serving.server.versions import scan
 
 _log = logging.getLogger(__name__)

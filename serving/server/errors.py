@@ -65,6 +65,11 @@ def http_status(code: Code) -> int:
     return _HTTP_STATUS.get(code, 500)
 
 
+def port_taken(flag: str, address: str, cause: object) -> str:
+    """Returns the message for a port that could not be opened."""
+    return f"{address} cannot be bound ({cause}). Stop what listens there, or pass another --{flag}."
+
+
 def truncated(message: str) -> str:
     """Cuts a message to what a gRPC status may carry."""
     return message if len(message) <= MAX_MESSAGE_CHARS else message[:MAX_MESSAGE_CHARS] + "...TRUNCATED"

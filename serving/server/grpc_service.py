@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
 
 from serving.server import metadata, tensors
 from serving.server.core import Core, unavailable_error
-from serving.server.errors import ServingError, invalid_argument, truncated
+from serving.server.errors import ServingError, invalid_argument, port_taken, truncated
 from serving.server.model_config import to_settings
 from serving.server.model_ref import DEFAULT_SIGNATURE, ModelRef
 from serving.server.prediction import predict
@@ -155,11 +155,9 @@ def make_server(core: Core[SavedModel], address: str, max_workers: int) -> grpc.
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(core), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(core), server)
     try:
-        bound = server.add_insecure_port(address)
+        server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(str(error)) from error
-    if not bound:
-        raise OSError(f"{address} could not be bound")
+        raise OSError(port_taken("port", address, "is it in use?")) from error
     return server
 
 

@@ -1,7 +1,6 @@
 """Reads and checks a ModelServerConfig: the list of models, with TensorFlow Serving's own rules and words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,24 +8,10 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.server.errors import Code, ServingError, invalid_argument
+from serving.server.model_settings import ModelSettings
 from serving.server.versions import All, Latest, Specific, VersionPolicy
 
 ModelServerConfig: TypeAlias = model_server_config_pb2.ModelServerConfig
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """One model to serve.
-
-    Attributes:
-        base_path: Absolute path of the directory with the numbered versions.
-        labels: Version label to version number.
-    """
-
-    name: str
-    base_path: str
-    policy: VersionPolicy = field(default_factory=Latest)
-    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_file(path: str) -> Sequence[ModelSettings]:
