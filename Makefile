@@ -1,0 +1,46 @@
+# One command per intention. What a target does in detail is written where it calls to.
+PYTHON ?= python3
+ML := .venv/ml/bin
+AIRFLOW := .venv/airflow/bin
+CHECKED := components dags pipelines serving tests benchmarks
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup up down demo test lint compile lock bench
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: .venv/ml/.installed .venv/airflow/.installed ## install both environments from their locks
+	@echo "Both environments are as their locks say."
+
+.venv/ml/.installed: locks/ml.txt pyproject.toml
+	@$(PYTHON) pipelines/stack/bootstrap.py ml
+
+.venv/airflow/.installed: locks/airflow.txt
+	@$(PYTHON) pipelines/stack/bootstrap.py airflow
+
+up: ## start Airflow, MLflow and the model server
+	@$(ML)/python -m pipelines.stack up
+
+down: ## stop them
+	@$(ML)/python -m pipelines.stack down
+
+demo: setup ## from raw digits to a served model, with everything running
+	@$(ML)/slipway demo
+
+test: ## lint, then all tests in both environments, end to end included
+	@$(ML)/python tests/run_all.py
+
+lint: ## style, layering, types
+	$(AIRFLOW)/ruff check $(CHECKED) && $(AIRFLOW)/ruff format --check $(CHECKED)
+	PYTHONPATH=. $(AIRFLOW)/lint-imports && $(AIRFLOW)/mypy --python-executable $(ML)/python
+
+compile: ## write the manifests that Airflow draws
+	@$(ML)/slipway compile
+
+lock: ## pin requirements.txt into locks/
+	@$(PYTHON) pipelines/stack/bootstrap.py lock
+
+bench: ## measure: make bench NAME=one of benchmarks/*.py, without the .py
+	@$(ML)/python benchmarks/$(NAME).py
