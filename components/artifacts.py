@@ -1,0 +1,44 @@
+"""Artifact types of Slipway's own, beside TFX's standard ones."""
+
+from typing import ClassVar
+
+from tfx.types.artifact import Artifact, Property, PropertyType
+
+
+class Quarantine(Artifact):
+    """Records that ingestion could not use: `quarantine.jsonl` with a reason each, their bytes in `bytes/`."""
+
+    TYPE_NAME = "Quarantine"
+    PROPERTIES: ClassVar = {"records": Property(type=PropertyType.INT)}
+
+
+class Report(Artifact):
+    """What a node has to show, in the layout of `components.report`."""
+
+    TYPE_NAME = "Report"
+
+
+class TFLiteModel(Artifact):
+    """A folder with `model.tflite`; its input is float32 in the model's range, its output probabilities."""
+
+    TYPE_NAME = "TFLiteModel"
+
+
+class RegisteredModelVersion(Artifact):
+    """A version in the model registry; the number is also the TensorFlow Serving version."""
+
+    TYPE_NAME = "RegisteredModelVersion"
+    PROPERTIES: ClassVar = {
+        "model_name": Property(type=PropertyType.STRING),
+        "version": Property(type=PropertyType.INT),
+    }
+
+
+class PushedVersion(Artifact):
+    """A version that the model server answered a request with, behind the label `stable`."""
+
+    TYPE_NAME = "PushedVersion"
+    PROPERTIES: ClassVar = {
+        "model_name": Property(type=PropertyType.STRING),
+        "version": Property(type=PropertyType.INT),
+    }

@@ -1,0 +1,36 @@
+"""How the trained model is made smaller."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class CompressionSettings(BaseModel):
+    """Pruning, then quantization-aware training that keeps the pruned weights at zero (PQAT)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    final_sparsity: float = Field(
+        0.65,
+        ge=0,
+        lt=1,
+        title="Final sparsity",
+        description="Share of weights that pruning sets to zero in each convolution and dense layer.",
+    )
+    """Share of weights set to zero in each prunable layer."""
+
+    prune_epochs: int = Field(6, ge=1, le=1000)
+    """Epochs over which the sparsity rises from zero to `final_sparsity`."""
+
+    quantize_epochs: int = Field(3, ge=1, le=1000)
+    """Epochs of quantization-aware training after pruning."""
+
+    learning_rate: float = Field(0.0005, gt=0, le=1)
+    """Adam's learning rate in both stages."""
+
+    max_accuracy_drop: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        title="Largest accuracy drop",
+        description="Behind the float model; more is refused.",
+    )
+    """How far the compressed model's test accuracy may lie behind the float model's."""

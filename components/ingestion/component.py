@@ -1,0 +1,56 @@
+"""TFX face of ingestion.
+
+No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
+"""
+
+import json
+
+from tfx import v1 as tfx
+
+from components import records
+from components.artifacts import Quarantine, Report
+from components.ingestion.ingest import ingest
+from components.ingestion.settings import IngestionSettings
+from components.report import write
+
+Examples = tfx.types.standard_artifacts.Examples
+OutputArtifact = tfx.dsl.components.OutputArtifact
+Parameter = tfx.dsl.components.Parameter
+
+
+@tfx.dsl.components.component
+def ImageExampleGen(
+    examples: OutputArtifact[Examples],
+    quarantine: OutputArtifact[Quarantine],
+    report: OutputArtifact[Report],
+    settings: Parameter[str],
+    classes: Parameter[str],
+    source_digest: Parameter[str],
+) -> None:
+    """Reads labelled images into tf.Examples; unreadable records go to quarantine with a reason each.
+
+    Args:
+        examples: Splits train, eval and test.
+        quarantine: What could not be used.
+        report: Records per split.
+        settings: `IngestionSettings` as JSON.
+        classes: JSON list of class names.
+        source_digest: Digest of the data; it makes the cache notice new data.
+    """
+    result = ingest(
+        IngestionSettings.model_validate_json(settings),
+        json.loads(classes),
+        examples_dir=examples.uri,
+        quarantine_dir=quarantine.uri,
+    )
+    examples.split_names = json.dumps(list(records.SPLITS))
+    examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+    examples.set_string_custom_property("file_format", "tfrecords_gzip")
+    examples.set_string_custom_property("source_digest", source_digest)
+    quarantine.records = len(result.quarantined)
+    metrics = {f"records_{split}": count for split, count in result.counts.items()}
+    write(
+        report.uri,
+        metrics={**metrics, "records_quarantined": len(result.quarantined)},
+        parameters={"source_digest": source_digest},
+    )

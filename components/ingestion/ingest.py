@@ -1,0 +1,110 @@
+"""Reads a source, checks each record, writes the splits, and sets aside what cannot be used."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from components import records
+from components.errors import DataError
+from components.ingestion import sources
+from components.ingestion.settings import IngestionSettings
+from components.ingestion.split import split_of
+
+READABLE_FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # what TensorFlow decodes
+
+
+@dataclass
+class IngestionResult:
+    """How many records went where: `counts` by split, `quarantined` with a reason by record id."""
+
+    counts: dict[str, int]
+    quarantined: dict[str, str] = field(default_factory=dict)
+
+
+def unusable_because(record: sources.RawRecord, classes: Sequence[str]) -> str | None:
+    """Returns why a record cannot be used, or `None` when it can."""
+    if record.label not in classes:
+        return f"expected a label among {', '.join(classes)}, got {record.label!r}"
+    try:
+        with Image.open(io.BytesIO(record.image), formats=READABLE_FORMATS) as image:
+            image.load()
+    except Exception as error:
+        return f"expected an image ({', '.join(READABLE_FORMATS)}), got {len(record.image)} bytes: {error}"
+    return None
+
+
+def _quarantine(record: sources.RawRecord, reason: str, folder: Path) -> None:
+    name = hashlib.sha256(record.id.encode()).hexdigest()[:16]
+    (folder / "bytes").mkdir(parents=True, exist_ok=True)
+    (folder / "bytes" / name).write_bytes(record.image)
+    line = {"id": record.id, "label": record.label, "reason": reason, "bytes": f"bytes/{name}"}
+    with (folder / "quarantine.jsonl").open("a") as listing:
+        listing.write(json.dumps(line) + "\n")
+
+
+def _check_outcome(result: IngestionResult, settings: IngestionSettings) -> None:
+    bad, good = len(result.quarantined), sum(result.counts.values())
+    if not good and not bad:
+        where = settings.path or settings.source
+        raise DataError(
+            f"Ingestion found no records in {where}. Add data, or change data.source or data.path."
+        )
+    if bad / (good + bad) > settings.max_quarantined_fraction:
+        shown = "\n".join(
+            f"  - {record}: {reason}" for record, reason in list(result.quarantined.items())[:5]
+        )
+        raise DataError(
+            f"{bad} of {good + bad} records cannot be used; at most "
+            f"{settings.max_quarantined_fraction:.2%} may be (data.max_quarantined_fraction). First of them:\n"
+            f"{shown}\nFix or remove these records at their source."
+        )
+    empty = [split for split, count in result.counts.items() if not count]
+    if empty:
+        raise DataError(
+            f"The split(s) {', '.join(empty)} got no records out of {good}. Add data, or raise "
+            "data.eval_fraction and data.test_fraction."
+        )
+
+
+def ingest(
+    settings: IngestionSettings,
+    classes: Sequence[str],
+    *,
+    examples_dir: str | Path,
+    quarantine_dir: str | Path,
+) -> IngestionResult:
+    """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples.
+
+    Args:
+        settings: Source and shares.
+        classes: Names of the classes; a label is stored as its index here.
+        examples_dir: Folder of the Examples artifact.
+        quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
+
+    Raises:
+        DataError: If there are no records, too many unusable ones, or a split stays empty.
+    """
+    result = IngestionResult(dict.fromkeys(records.SPLITS, 0))
+    accepted: dict[str, list[sources.RawRecord]] = {split: [] for split in records.SPLITS}
+    Path(quarantine_dir).mkdir(parents=True, exist_ok=True)
+    for record in sources.read(settings):
+        reason = unusable_because(record, classes)
+        if reason is None:
+            accepted[split_of(record.id, settings)].append(record)
+        else:
+            result.quarantined[record.id] = reason
+            _quarantine(record, reason, Path(quarantine_dir))
+
+    def examples(split: str) -> Iterator[records.tf.train.Example]:
+        for record in accepted[split]:
+            yield records.example(record.image, classes.index(record.label), record.id)
+
+    for split in records.SPLITS:
+        result.counts[split] = records.write_split(examples_dir, split, examples(split))
+    _check_outcome(result, settings)
+    return result

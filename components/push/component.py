@@ -1,0 +1,41 @@
+"""TFX face of the push.
+
+No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
+"""
+
+from pathlib import Path
+
+from tfx import v1 as tfx
+
+from components.artifacts import PushedVersion, RegisteredModelVersion
+from serving.client import Client
+from serving.registry import Registry
+from serving.release import Release
+
+InputArtifact = tfx.dsl.components.InputArtifact
+OutputArtifact = tfx.dsl.components.OutputArtifact
+Parameter = tfx.dsl.components.Parameter
+
+
+@tfx.dsl.components.component
+def VerifiedPusher(
+    registered_version: InputArtifact[RegisteredModelVersion],
+    pushed_version: OutputArtifact[PushedVersion],
+    tracking_uri: Parameter[str],
+    grpc_target: Parameter[str],
+    models_dir: Parameter[str],
+) -> None:
+    """Makes the version the champion and has the model server serve it behind the label `stable`.
+
+    Args:
+        registered_version: What to promote.
+        pushed_version: The same, once a request to `stable` was answered by it.
+        tracking_uri: Of the registry.
+        grpc_target: `host:port` of the model server.
+        models_dir: Holds `<model>/<version>/` and the server's configuration.
+    """
+    name, version = registered_version.model_name, registered_version.version
+    with Client(grpc_target) as client:
+        Release(Registry(tracking_uri), client, Path(models_dir)).promote(name, version)
+    pushed_version.model_name = name
+    pushed_version.version = version

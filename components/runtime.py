@@ -1,0 +1,56 @@
+"""Where a component is running: the run, the node, a folder that survives a retry, a way to report progress.
+
+Set by whoever runs the node; a component that runs on its own gets a context without observers.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _unobserved(metrics: Mapping[str, float], step: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class NodeContext:
+    """One attempt at one node.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        run_id: Airflow's run id, which is also TFX's pipeline run id.
+        node: Id of the node.
+        work_dir: Folder that outlives a failed attempt, for checkpoints.
+        tracking_run_id: Run of the tracking server that belongs to this node; empty without one.
+        tags: Where the node's results come from: DAG run, data digest, code version.
+        observe: Called with metrics (name to value) and a step while the node works.
+    """
+
+    pipeline: str = "standalone"
+    run_id: str = "standalone"
+    node: str = "standalone"
+    work_dir: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="slipway-")))
+    tracking_run_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    observe: Callable[[Mapping[str, float], int], None] = _unobserved
+
+
+_context: ContextVar[NodeContext | None] = ContextVar("slipway_node", default=None)
+
+
+def current() -> NodeContext:
+    """Returns the context of the node that is running, or a fresh one without observers."""
+    return _context.get() or NodeContext()
+
+
+@contextmanager
+def running(context: NodeContext) -> Iterator[NodeContext]:
+    """Makes `context` the current one inside the block."""
+    token = _context.set(context)
+    try:
+        yield context
+    finally:
+        _context.reset(token)

@@ -1,0 +1,43 @@
+"""How the model is trained."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingSettings(BaseModel):
+    """Model size and optimisation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(
+        15, ge=1, le=1000, title="Epochs", description="Passes over the augmented train split."
+    )
+    """Passes over the augmented train split, at most; fewer when `patience` runs out."""
+
+    batch_size: int = Field(
+        128, ge=1, le=65536, title="Batch size", description="Examples in a step, over all replicas together."
+    )
+    """Examples in one step, over all replicas together."""
+
+    learning_rate: float = Field(
+        0.002,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Of Adam at the start; falls to zero along a cosine.",
+    )
+    """Adam's learning rate at the start; it falls to zero along a cosine over `epochs`."""
+
+    filters: int = Field(32, ge=4, le=512)
+    """Filters of the first convolution; the second has twice as many."""
+
+    dense_units: int = Field(64, ge=4, le=4096)
+    """Width of the hidden dense layer."""
+
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of hidden units dropped while training."""
+
+    patience: int = Field(5, ge=1)
+    """Epochs without a better eval loss before training stops; the best weights are kept."""
+
+    seed: int = Field(17, ge=0)
+    """Seed of initial weights, shuffling and dropout."""

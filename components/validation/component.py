@@ -1,0 +1,74 @@
+"""TFX face of validation.
+
+No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
+"""
+
+import shutil
+from pathlib import Path
+
+from tfx import v1 as tfx
+
+from components import runtime
+from components.artifacts import Report
+from components.errors import DataContractError
+from components.report import write
+from components.validation import anomalies as found
+from components.validation import expectations
+from components.validation.facts import facts_of
+from components.validation.settings import ValidationSettings
+
+Examples = tfx.types.standard_artifacts.Examples
+ExampleAnomalies = tfx.types.standard_artifacts.ExampleAnomalies
+ExampleStatistics = tfx.types.standard_artifacts.ExampleStatistics
+Schema = tfx.types.standard_artifacts.Schema
+InputArtifact = tfx.dsl.components.InputArtifact
+OutputArtifact = tfx.dsl.components.OutputArtifact
+Parameter = tfx.dsl.components.Parameter
+
+REMEDY = "Fix the data at its source, or change `validation` in the pipeline's configuration."
+
+
+@tfx.dsl.components.component
+def DataValidator(
+    examples: InputArtifact[Examples],
+    statistics: InputArtifact[ExampleStatistics],
+    schema: InputArtifact[Schema],
+    anomalies: InputArtifact[ExampleAnomalies],
+    report: OutputArtifact[Report],
+    settings: Parameter[str],
+    n_classes: Parameter[int],
+    accepted_statistics: InputArtifact[ExampleStatistics] = None,
+) -> None:
+    """Holds the data against the Great Expectations suite, the schema, and the last accepted data.
+
+    Args:
+        examples: The data.
+        statistics: Its statistics.
+        schema: Its schema.
+        anomalies: What ExampleValidator found.
+        report: Data Docs and the table of facts.
+        settings: `ValidationSettings` as JSON.
+        n_classes: Number of classes.
+        accepted_statistics: Statistics of the last accepted data; absent on the first run.
+
+    Raises:
+        DataContractError: Names every broken expectation, anomaly and drift.
+    """
+    limits = ValidationSettings.model_validate_json(settings)
+    facts = facts_of(examples.uri)
+    context = runtime.current()
+    docs_dir = Path(report.uri) / "data_docs"
+    failures = expectations.run(
+        facts, expectations.suite(limits, n_classes), docs_dir=docs_dir, run_name=context.run_id
+    )
+    failures += found.schema_anomalies(anomalies.uri)
+    if accepted_statistics is not None:
+        failures += found.label_drift(
+            statistics.uri, accepted_statistics.uri, schema.uri, limit=limits.max_label_drift
+        )
+    write(report.uri, metrics={"broken_expectations": len(failures), "records": len(facts)})
+    facts.describe().to_json(Path(report.uri) / "facts.json", indent=2)
+    if failures:
+        # The artifact of a failed execution is deleted; the pages are most wanted exactly then.
+        shutil.copytree(report.uri, context.work_dir / "report", dirs_exist_ok=True)
+        raise DataContractError(f"the data of pipeline {context.pipeline}", failures, REMEDY)

@@ -1,0 +1,99 @@
+"""The last task of every run, whatever happened: ends the MLflow run in the right state, writes the summary."""
+
+import logging
+from typing import Any
+
+from pipelines import prepare
+from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, RunFolder
+from pipelines.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+SUMMARY = "summary.json"
+OUTCOME = "outcome.json"
+BROKEN = ("failed", "upstream_failed")
+NOT_NODES = ("prepare", "close")
+
+
+def _cancelled(tasks: dict[str, Any]) -> str:
+    broken = sorted(task for task, state in tasks.items() if state == "failed" and task not in NOT_NODES)
+    return f"{', '.join(broken)} failed or was stopped; see its log" if broken else ""
+
+
+def summarize(folder: RunFolder) -> dict[str, Any]:
+    """Returns what a run came to: state, reason, and how each node ended."""
+    tasks = folder.read(OUTCOME).get("tasks", {})
+    results = {node: result for node, result in folder.results().items() if node not in NOT_NODES}
+    reasons = {
+        state: "; ".join(
+            f"{node}: {result.reason}" for node, result in results.items() if result.state == state
+        )
+        for state in (FAILED, REFUSED)
+    }
+    failed = reasons[FAILED] or _cancelled(tasks)
+    if failed or any(state in BROKEN for task, state in tasks.items() if task not in NOT_NODES):
+        state, reason = FAILED, failed
+    elif reasons[REFUSED]:
+        state, reason = REFUSED, reasons[REFUSED]
+    elif "push" in results:
+        state, reason = SUCCEEDED, ""
+    else:
+        state, reason = REFUSED, "the promotion was not approved"
+    metrics = {
+        f"{node}.{name}": value
+        for node, result in results.items()
+        for name, value in (result.metrics or {}).items()
+    }
+    return {
+        "pipeline": folder.pipeline,
+        "run_id": folder.run_id,
+        "state": state,
+        "reason": reason,
+        "nodes": {
+            node: {
+                "state": result.state,
+                "cached": result.cached,
+                "seconds": result.seconds,
+                "reason": result.reason,
+            }
+            for node, result in results.items()
+        },
+        "metrics": metrics,
+    }
+
+
+def run(folder: RunFolder) -> str:
+    """Closes a run; safe to repeat. Returns the page of its MLflow run.
+
+    Raises:
+        SettingsError: If the run was never prepared.
+    """
+    prepared = folder.require(prepare.RUN)
+    summary = summarize(folder)
+    folder.write(SUMMARY, summary)
+    tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
+    parent = prepared["mlflow_run"]
+    for child in tracker.children(parent):
+        if child.info.status == "RUNNING":
+            tracker.close(child.info.run_id, "KILLED", state=FAILED, reason="stopped before it could say why")
+    tracker.content(parent, summary, SUMMARY)
+    tracker.metrics(parent, _headline(summary["metrics"]))
+    status = "FAILED" if summary["state"] == FAILED else "FINISHED"
+    tracker.close(parent, status, state=summary["state"], reason=summary["reason"])
+    logger.info(
+        "Run %s: %s%s", folder.run_id, summary["state"], f": {summary['reason']}" if summary["reason"] else ""
+    )
+    return tracker.url(parent)
+
+
+def _headline(metrics: dict[str, float]) -> dict[str, float]:
+    """Picks the figures that one compares runs by."""
+    picked = {
+        "accuracy": "evaluate.accuracy",
+        "compressed_accuracy": "evaluate_compressed.accuracy",
+        "sparsity": "compress.sparsity",
+        "tflite_gzip_ratio": "compress.tflite_gzip_ratio",
+        "latency_p99_ms": "infra_validate.latency_p99_ms",
+        "version": "register.version",
+    }
+    return {name: metrics[key] for name, key in picked.items() if key in metrics}

@@ -1,0 +1,123 @@
+"""What each node of an image pipeline is: its place on the screen, its words, its default resources."""
+
+from dataclasses import dataclass
+
+from pipelines.config import NodeResources, PipelineConfig
+
+GROUPS = (
+    ("data", "Data", "From raw records to examples that are fit to train on."),
+    ("model", "Model", "Train, judge, compress, judge again."),
+    ("release", "Release", "A real server, a registry version, and live traffic."),
+)
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node: id, kind of task, group, and Markdown for the person who looks at it."""
+
+    id: str
+    kind: str
+    group: str | None
+    doc: str
+
+
+NODES = (
+    NodeSpec(
+        "prepare",
+        "prepare",
+        None,
+        "Checks the form's values, resolves the configuration, compiles this run, opens its MLflow run.",
+    ),
+    NodeSpec(
+        "ingest",
+        "component",
+        "data",
+        "Reads the source into tf.Examples, split by a hash of each record's id. Unreadable records go to "
+        "quarantine with a reason each; too many of them fail the task.",
+    ),
+    NodeSpec("statistics", "component", "data", "TFX StatisticsGen: statistics of every feature and split."),
+    NodeSpec("schema", "component", "data", "TFX SchemaGen: types and shapes, inferred from the statistics."),
+    NodeSpec("anomalies", "component", "data", "TFX ExampleValidator: the statistics against the schema."),
+    NodeSpec(
+        "validate",
+        "component",
+        "data",
+        "Great Expectations on facts of every image, the anomalies, and drift from the last accepted data. Any "
+        "broken expectation fails the task; the Data Docs are on its MLflow run.",
+    ),
+    NodeSpec(
+        "augment",
+        "component",
+        "data",
+        "Enlarges the train split by varied copies, seeded. Evaluation data stays as it is.",
+    ),
+    NodeSpec(
+        "train",
+        "component",
+        "model",
+        "TFX Trainer under MirroredStrategy over all visible devices. Resumes at the last complete epoch when "
+        "tried again. Curves grow on its MLflow run.",
+    ),
+    NodeSpec(
+        "evaluate",
+        "component",
+        "model",
+        "TFX Evaluator: metrics per class, absolute gates, and the change from the live model. A model that is not "
+        "good enough is *refused*: this task and what follows are skipped, and the reason is in the log.",
+    ),
+    NodeSpec(
+        "compress",
+        "component",
+        "model",
+        "Prunes, then trains quantization-aware with the zeros preserved (PQAT); SavedModel and int8 TFLite.",
+    ),
+    NodeSpec(
+        "evaluate_compressed",
+        "component",
+        "model",
+        "TFX Evaluator on the compressed model against the float one. Too much lost: *refused*.",
+    ),
+    NodeSpec(
+        "infra_validate",
+        "component",
+        "release",
+        "Starts a real model server on the candidate, compares its answers, measures latency, writes the warm-up "
+        "file. Cannot load, wrong, or too slow: *refused*.",
+    ),
+    NodeSpec(
+        "register",
+        "component",
+        "release",
+        "Registers the SavedModel byte for byte as a new MLflow version with the alias `challenger`.",
+    ),
+    NodeSpec(
+        "approve",
+        "approval",
+        "release",
+        "Asks a person when the run's promotion mode is `approval`; skipped when it is `auto`.",
+    ),
+    NodeSpec(
+        "push",
+        "component",
+        "release",
+        "Moves the alias `champion`, has TensorFlow Serving load the version, asks it, then moves the label "
+        "`stable`. If it does not serve, everything is put back and the task fails.",
+    ),
+    NodeSpec(
+        "close",
+        "close",
+        None,
+        "Ends the MLflow run in the right state and writes the summary, whatever happened.",
+    ),
+)
+
+DEFAULTS = {
+    "prepare": NodeResources(timeout_s=600),
+    "approve": NodeResources(timeout_s=24 * 3600, retries=0),
+    "close": NodeResources(timeout_s=600),
+}
+
+
+def resources(config: PipelineConfig, node: str) -> NodeResources:
+    """Returns what a node may use: the configuration's word, else the default."""
+    return config.resources.get(node) or DEFAULTS.get(node) or NodeResources()

@@ -1,0 +1,225 @@
+"""Wires the components of an image pipeline. Pure: configuration and placement in, TFX pipeline out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow_model_analysis as tfma
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.types import BaseChannel, standard_artifacts
+
+from components.augmentation.component import ImageAugmenter
+from components.compression.component import Compressor
+from components.evaluation import eval_config
+from components.infra_validation.component import ModelServerValidator
+from components.ingestion.component import ImageExampleGen
+from components.push.component import VerifiedPusher
+from components.registration.component import ModelRegistrar
+from components.validation.component import DataValidator
+from pipelines.config import PipelineConfig
+
+LIVE_MODEL = "live_model"
+ACCEPTED_STATISTICS = "accepted_statistics"
+IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS)
+
+BEAM_ARGS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a run reads and writes, and what it is compared with.
+
+    Attributes:
+        pipeline_root: Folder of the artifacts.
+        metadata: Connection to ML Metadata.
+        tracking_uri: MLflow server.
+        grpc_target: `host:port` of the model server.
+        models_dir: Folder that the model server serves from.
+        server_command: Program and first arguments of a model server.
+        source_digest: Digest of the data.
+        live_model: Model artifact folder of the live version; `None` while nothing is live.
+        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+    """
+
+    pipeline_root: str
+    metadata: metadata_store_pb2.ConnectionConfig
+    tracking_uri: str
+    grpc_target: str
+    models_dir: str
+    server_command: Sequence[str]
+    source_digest: str
+    live_model: str | None = None
+    accepted_statistics: str | None = None
+
+
+def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
+    ingest = ImageExampleGen(
+        settings=config.data.ingestion().model_dump_json(),
+        classes=json.dumps(config.data.classes),
+        source_digest=placement.source_digest,
+    ).with_id("ingest")
+    examples = ingest.outputs["examples"]
+    statistics = tfx.components.StatisticsGen(examples=examples).with_id("statistics")
+    schema = tfx.components.SchemaGen(
+        statistics=statistics.outputs["statistics"], infer_feature_shape=True
+    ).with_id("schema")
+    anomalies = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    ).with_id("anomalies")
+    nodes = {"ingest": ingest, "statistics": statistics, "schema": schema, "anomalies": anomalies}
+    accepted = {}
+    if placement.accepted_statistics:
+        nodes[ACCEPTED_STATISTICS] = tfx.dsl.Importer(
+            source_uri=placement.accepted_statistics,
+            artifact_type=standard_artifacts.ExampleStatistics,
+            properties={"split_names": statistics_splits()},
+        ).with_id(ACCEPTED_STATISTICS)
+        accepted["accepted_statistics"] = nodes[ACCEPTED_STATISTICS].outputs["result"]
+    nodes["validate"] = DataValidator(
+        examples=examples,
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        anomalies=anomalies.outputs["anomalies"],
+        settings=config.validation.model_dump_json(),
+        n_classes=len(config.data.classes),
+        **accepted,
+    ).with_id("validate")
+    nodes["augment"] = ImageAugmenter(
+        examples=examples,
+        settings=config.augment.model_dump_json(),
+        image_shape=config.data.image.model_dump_json(),
+    ).with_id("augment")
+    nodes["augment"].add_upstream_node(nodes["validate"])
+    return nodes
+
+
+def statistics_splits() -> str:
+    """Returns the splits of a statistics artifact as TFX stores them."""
+    return json.dumps(["train", "eval", "test"])
+
+
+def _evaluator(
+    node_id: str,
+    nodes: dict[str, BaseNode],
+    *,
+    model: BaseChannel,
+    baseline: BaseChannel | None,
+    config: tfma.EvalConfig,
+) -> tfx.components.Evaluator:
+    return tfx.components.Evaluator(
+        examples=nodes["ingest"].outputs["examples"],
+        schema=nodes["schema"].outputs["schema"],
+        model=model,
+        baseline_model=baseline,
+        eval_config=config,
+        example_splits=[eval_config.SPLIT],
+    ).with_id(node_id)
+
+
+def _train_and_evaluate(
+    config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]
+) -> None:
+    nodes["train"] = tfx.components.Trainer(
+        run_fn="components.training.run_fn.run_fn",
+        examples=nodes["augment"].outputs["augmented_examples"],
+        schema=nodes["schema"].outputs["schema"],
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "settings": config.train.model_dump(),
+            "classes": config.data.classes,
+            "image_shape": config.data.image.model_dump(),
+        },
+    ).with_id("train")
+    live = None
+    if placement.live_model:
+        nodes[LIVE_MODEL] = tfx.dsl.Importer(
+            source_uri=placement.live_model, artifact_type=standard_artifacts.Model
+        ).with_id(LIVE_MODEL)
+        live = nodes[LIVE_MODEL].outputs["result"]
+    nodes["evaluate"] = _evaluator(
+        "evaluate",
+        nodes,
+        model=nodes["train"].outputs["model"],
+        baseline=live,
+        config=eval_config.of_float_model(
+            config.evaluate, len(config.data.classes), has_baseline=live is not None
+        ),
+    )
+
+
+def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
+    trained = nodes["train"].outputs["model"]
+    nodes["compress"] = Compressor(
+        model=trained,
+        augmented_examples=nodes["augment"].outputs["augmented_examples"],
+        examples=nodes["ingest"].outputs["examples"],
+        settings=config.compress.model_dump_json(),
+        image_shape=config.data.image.model_dump_json(),
+        classes=json.dumps(config.data.classes),
+        batch_size=config.train.batch_size,
+    ).with_id("compress")
+    nodes["compress"].add_upstream_node(nodes["evaluate"])
+    nodes["evaluate_compressed"] = _evaluator(
+        "evaluate_compressed",
+        nodes,
+        model=nodes["compress"].outputs["compressed_model"],
+        baseline=trained,
+        config=eval_config.of_compressed_model(config.compress.max_accuracy_drop),
+    )
+
+
+def _release(
+    config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]
+) -> None:
+    compressed = config.candidate == "compressed"
+    candidate = (
+        nodes["compress"].outputs["compressed_model"] if compressed else nodes["train"].outputs["model"]
+    )
+    nodes["infra_validate"] = ModelServerValidator(
+        model=candidate,
+        examples=nodes["ingest"].outputs["examples"],
+        settings=config.infra_validate.model_dump_json(),
+        image_shape=config.data.image.model_dump_json(),
+        model_name=config.name,
+        server_command=json.dumps(list(placement.server_command)),
+    ).with_id("infra_validate")
+    nodes["infra_validate"].add_upstream_node(nodes["evaluate_compressed" if compressed else "evaluate"])
+    nodes["register"] = ModelRegistrar(
+        model=nodes["infra_validate"].outputs["servable_model"],
+        model_name=config.name,
+        tracking_uri=placement.tracking_uri,
+    ).with_id("register")
+    nodes["push"] = VerifiedPusher(
+        registered_version=nodes["register"].outputs["registered_version"],
+        tracking_uri=placement.tracking_uri,
+        grpc_target=placement.grpc_target,
+        models_dir=placement.models_dir,
+    ).with_id("push")
+
+
+def create_pipeline(config: PipelineConfig, placement: Placement) -> tfx.dsl.Pipeline:
+    """Returns the TFX pipeline; node ids are the ids that Airflow and MLflow show.
+
+    A gate is an edge without data: what follows an evaluation waits for it, and reads the model itself, so
+    that a new verdict on the same model repeats no work.
+
+    Args:
+        config: What to do.
+        placement: Where to read and write.
+    """
+    nodes = _data(config, placement)
+    _train_and_evaluate(config, placement, nodes)
+    if config.candidate == "compressed":
+        _compress(config, nodes)
+    _release(config, placement, nodes)
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=placement.pipeline_root,
+        components=list(nodes.values()),
+        enable_cache=True,
+        metadata_connection_config=placement.metadata,
+        beam_pipeline_args=BEAM_ARGS,
+    )

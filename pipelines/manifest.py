@@ -1,0 +1,115 @@
+"""Compiles a pipeline into its manifest: the JSON that Airflow draws.
+
+The edges are those of the TFX pipeline itself; only `prepare`, `approve` and `close` are added around it.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tfx import v1 as tfx
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from pipelines import form, graph
+from pipelines.config import PipelineConfig
+from pipelines.image_pipeline import Placement, create_pipeline
+
+VERSION = 1
+MANIFESTS_DIR = Path(__file__).parent / "manifests"
+
+# The graph is the same wherever it runs: nothing of a machine gets into a manifest.
+NOWHERE = Placement(
+    pipeline_root="/nowhere",
+    metadata=sqlite_metadata_connection_config("/nowhere/metadata.sqlite"),
+    tracking_uri="http://nowhere",
+    grpc_target="nowhere:0",
+    models_dir="/nowhere",
+    server_command=("tensorflow_model_server",),
+    source_digest="",
+)
+
+
+def _edges(pipeline: tfx.dsl.Pipeline) -> dict[str, list[str]]:
+    """Returns the upstream ids of every node of the TFX pipeline."""
+    return {node.id: sorted(upstream.id for upstream in node.upstream_nodes) for node in pipeline.components}
+
+
+def _reduced(edges: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Leaves out each edge that a longer path implies, so that the picture shows the order and nothing more."""
+
+    def reaches(node: str, target: str) -> bool:
+        return any(upstream == target or reaches(upstream, target) for upstream in edges[node])
+
+    return {
+        node: [
+            upstream
+            for upstream in upstreams
+            if not any(other != upstream and reaches(other, upstream) for other in upstreams)
+        ]
+        for node, upstreams in edges.items()
+    }
+
+
+def _all_edges(config: PipelineConfig) -> dict[str, list[str]]:
+    edges = {
+        node: upstreams or ["prepare"] for node, upstreams in _edges(create_pipeline(config, NOWHERE)).items()
+    }
+    edges["prepare"] = []
+    edges["approve"] = ["register"]
+    edges = _reduced(edges)
+    edges["push"] = [
+        "register",
+        "approve",
+    ]  # push asks about both: a skipped approval is one nobody was asked for
+    waited_for = {upstream for upstreams in edges.values() for upstream in upstreams}
+    edges["close"] = sorted(set(edges) - waited_for)
+    return edges
+
+
+def compile_manifest(config: PipelineConfig) -> dict[str, Any]:
+    """Returns the manifest of a pipeline."""
+    edges = _all_edges(config)
+    specs = [spec for spec in graph.NODES if spec.id in edges]
+    return {
+        "manifest_version": VERSION,
+        "pipeline": config.name,
+        "description": config.description,
+        "schedule": config.schedule,
+        "timezone": config.timezone,
+        "max_active_runs": 1,
+        "params": form.schema(config),
+        "groups": [{"id": group, "title": title, "doc": doc} for group, title, doc in graph.GROUPS],
+        "nodes": [
+            {
+                "id": spec.id,
+                "kind": spec.kind,
+                "group": spec.group,
+                "upstream": edges[spec.id],
+                **graph.resources(config, spec.id).model_dump(),
+                "doc": spec.doc,
+            }
+            for spec in specs
+        ],
+    }
+
+
+def path_of(name: str) -> Path:
+    """Returns the file of a pipeline's manifest."""
+    return MANIFESTS_DIR / f"{name}.json"
+
+
+def text_of(config: PipelineConfig) -> str:
+    """Returns the manifest as it stands in its file."""
+    return json.dumps(compile_manifest(config), indent=2) + "\n"
+
+
+def write(config: PipelineConfig) -> bool:
+    """Writes a pipeline's manifest; returns whether it changed."""
+    path, text = path_of(config.name), text_of(config)
+    if path.is_file() and path.read_text() == text:
+        return False
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
+    return True

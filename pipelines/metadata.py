@@ -1,0 +1,82 @@
+"""Questions to ML Metadata: where it is, how an execution ended, what went in and out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
+from tfx.types import Artifact, artifact_utils
+
+SUCCESSFUL = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+
+
+def connection(pipeline_dir: Path) -> mlmd.ConnectionConfig:
+    """Returns the connection to a pipeline's own SQLite file, which is made where it does not exist."""
+    return sqlite_metadata_connection_config(str(pipeline_dir / "metadata.sqlite"))
+
+
+def execution(store: Metadata, execution_id: int) -> mlmd.Execution:
+    """Returns one execution."""
+    (found,) = store.store.get_executions_by_id([execution_id])
+    return found
+
+
+def parameters(found: mlmd.Execution) -> dict[str, str | int | float]:
+    """Returns the execution properties of an execution by name."""
+    values = {**found.properties, **found.custom_properties}
+    return {name: getattr(value, value.WhichOneof("value")) for name, value in values.items()}
+
+
+def has_run(store: Metadata, run_id: str, pipeline: str, node: str) -> bool:
+    """Returns whether a node has succeeded in this run."""
+    context = store.store.get_context_by_type_and_name("pipeline_run", run_id)
+    if context is None:
+        return False
+    in_run = {each.id for each in store.store.get_executions_by_context(context.id)}
+    return any(each.id in in_run for each in _successful(store, pipeline, node))
+
+
+def artifacts(store: Metadata, execution_id: int, kind: mlmd.Event.Type) -> dict[str, list[Artifact]]:
+    """Returns the inputs or outputs of an execution by channel.
+
+    Args:
+        store: Open connection.
+        execution_id: Of the execution.
+        kind: `Event.INPUT` or `Event.OUTPUT`.
+    """
+    events = [
+        event for event in store.store.get_events_by_execution_ids([execution_id]) if event.type == kind
+    ]
+    found = {
+        item.id: item for item in store.store.get_artifacts_by_id([event.artifact_id for event in events])
+    }
+    types = {item.id: item for item in store.store.get_artifact_types()}
+    channels: dict[str, list[Artifact]] = {}
+    for event in events:
+        item = found[event.artifact_id]
+        deserialized = artifact_utils.deserialize_artifact(types[item.type_id], item)
+        channels.setdefault(event.path.steps[0].key, []).append(deserialized)
+    return channels
+
+
+def _successful(store: Metadata, pipeline: str, node: str) -> Iterator[mlmd.Execution]:
+    """Yields the successful executions of a node, newest first."""
+    context = store.store.get_context_by_type_and_name("node", f"{pipeline}.{node}")
+    if context is not None:
+        found = store.store.get_executions_by_context(context.id)
+        for each in sorted(found, key=lambda item: -item.create_time_since_epoch):
+            if each.last_known_state in SUCCESSFUL:
+                yield each
+
+
+def accepted_statistics(store: Metadata, pipeline: str, source_digest: str) -> str | None:
+    """Returns the statistics of the data that validation accepted last and that is not `source_digest`'s.
+
+    `None` where there is no such data, or its files are gone.
+    """
+    for each in _successful(store, pipeline, "validate"):
+        inputs = artifacts(store, each.id, mlmd.Event.INPUT)
+        (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
+        if examples.get_string_custom_property("source_digest") != source_digest:
+            return statistics.uri if Path(statistics.uri).is_dir() else None
+    return None

@@ -1,0 +1,104 @@
+"""What a finished node has to say: its verdict, and what goes to its MLflow run. Reads artifacts, runs nothing."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfx.types import Artifact, standard_artifacts
+
+from components import report
+from components.artifacts import RegisteredModelVersion
+from components.artifacts import Report as ReportArtifact
+from pipelines import evaluation_report
+from pipelines.launch import Execution
+from pipelines.tracking import Tracker, digest_of_split
+
+# Pages and pictures travel; of Data Docs only what one run shows, not 4 MB of static files each time.
+LEFT_OUT = shutil.ignore_patterns("static")
+
+
+@dataclass
+class Finding:
+    """What a node measured, and why it was refused (`None` when it was not)."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    refusal: str | None = None
+
+
+def _reports(execution: Execution) -> list[Path]:
+    shown = (ReportArtifact.TYPE_NAME, standard_artifacts.ModelRun.TYPE_NAME)
+    return [
+        Path(artifact.uri)
+        for artifacts in execution.outputs.values()
+        for artifact in artifacts
+        if artifact.type_name in shown
+    ]
+
+
+def _first(execution: Execution, type_name: str) -> Artifact | None:
+    for artifacts in execution.outputs.values():
+        for artifact in artifacts:
+            if artifact.type_name == type_name:
+                return artifact
+    return None
+
+
+def collect(execution: Execution, folder: Path, classes: Sequence[str]) -> Finding:
+    """Gathers pictures and pages of a node in `folder`, and returns its numbers and verdict.
+
+    Args:
+        execution: How the node ended.
+        folder: Emptied and filled; everything in it belongs on the node's MLflow run.
+        classes: Names of the classes, for the confusion matrix.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    finding = Finding()
+    for source in _reports(execution):
+        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=LEFT_OUT)
+    evaluation = _first(execution, standard_artifacts.ModelEvaluation.TYPE_NAME)
+    if evaluation is not None:
+        verdict = evaluation_report.write(evaluation.uri, folder, classes)
+        finding.refusal = None if verdict.blessed else verdict.reason
+    infra = _first(execution, standard_artifacts.InfraBlessing.TYPE_NAME)
+    if infra is not None and not infra.get_int_custom_property("blessed"):
+        finding.refusal = infra.get_string_custom_property("reason")
+    metrics, parameters = report.read(folder)
+    finding.metrics, finding.parameters = metrics, parameters
+    version = _first(execution, RegisteredModelVersion.TYPE_NAME)
+    if version is not None:
+        finding.metrics["version"] = version.version
+    return finding
+
+
+def log(tracker: Tracker, run: str, execution: Execution, finding: Finding, folder: Path) -> None:
+    """Writes a node's parameters, numbers, files and datasets to its MLflow run."""
+    tracker.parameters(run, _flat_parameters(execution) | finding.parameters)
+    tracker.metrics(run, finding.metrics)
+    if any(folder.iterdir()):
+        tracker.folder(run, folder)
+    tracker.tag(
+        run,
+        {
+            "slipway.mlmd_execution": str(execution.id),
+            "slipway.cached": str(execution.cached).lower(),
+            **{f"slipway.output.{name}": items[0].uri for name, items in execution.outputs.items() if items},
+        },
+    )
+    for channel, artifacts in execution.inputs.items():
+        for artifact in artifacts:
+            if artifact.type_name == standard_artifacts.Examples.TYPE_NAME:
+                _log_dataset(tracker, run, channel, artifact)
+
+
+def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -> None:
+    for folder in sorted(Path(artifact.uri).glob("Split-*")):
+        split = folder.name.removeprefix("Split-")
+        tracker.dataset(run, f"{channel}/{split}", str(folder), digest_of_split(folder), split)
+
+
+def _flat_parameters(execution: Execution) -> Mapping[str, Any]:
+    return {name: value for name, value in execution.parameters.items() if value not in ("", None)}

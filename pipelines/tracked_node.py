@@ -1,0 +1,102 @@
+"""Runs one TFX node under its MLflow run: opened before, fed while it works, closed in the right state."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from components import runtime
+from components.errors import SlipwayError
+from pipelines import approval, launch, node_report, prepare
+from pipelines.failures import Cancelled, explain
+from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
+from pipelines.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+REPORT = "report"
+
+
+class TrackedNode:
+    """One attempt at one node.
+
+    Args:
+        folder: Of the run, prepared.
+        node: Id.
+
+    Raises:
+        SettingsError: If the run was not prepared.
+    """
+
+    def __init__(self, folder: RunFolder, node: str) -> None:
+        self.folder, self.node = folder, node
+        self.prepared: Mapping[str, Any] = folder.require(prepare.RUN)
+        self.representation = launch.from_json(folder.require(prepare.REPRESENTATION))
+        if node not in launch.node_ids(self.representation):
+            known = ", ".join(launch.node_ids(self.representation))
+            raise SlipwayError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
+        self.tracker = Tracker(self.prepared["tracking_uri"], folder.pipeline)
+        self.child = self.tracker.open(
+            folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]
+        )
+        self.url = self.tracker.url(self.child)
+        self._lost_curve = False
+
+    def run(self) -> NodeResult:
+        """Runs the node and logs it; returns `succeeded` or `refused`.
+
+        Raises:
+            Exception: Whatever the component or MLflow raises; the MLflow run is FAILED then.
+        """
+        try:
+            with runtime.running(self._context()):
+                execution = launch.launch(self.representation, self.node)
+            report = self.folder.work_dir(self.node) / REPORT
+            finding = node_report.collect(execution, report, self.prepared["config"]["data"]["classes"])
+            node_report.log(self.tracker, self.child, execution, finding, report)
+        except (Exception, Cancelled) as error:
+            self._close_failed(error)
+            raise
+        state = SUCCEEDED if finding.refusal is None else REFUSED
+        reason = finding.refusal or ""
+        self.tracker.close(self.child, "FINISHED", state=state, reason=reason)
+        self.folder.clear_work(self.node)
+        body = approval.body(self.folder, finding.metrics) if self.node == "register" else ""
+        return NodeResult(
+            state,
+            reason,
+            mlflow_run_url=self.url,
+            cached=execution.cached,
+            metrics=finding.metrics,
+            approval_body=body,
+        )
+
+    def _context(self) -> runtime.NodeContext:
+        return runtime.NodeContext(
+            pipeline=self.folder.pipeline,
+            run_id=self.folder.run_id,
+            node=self.node,
+            work_dir=self.folder.work_dir(self.node),
+            tracking_run_id=self.child,
+            tags={"slipway.run_id": self.folder.run_id, **self.prepared["tags"]},
+            observe=self._observe,
+        )
+
+    def _observe(self, metrics: Mapping[str, float], step: int) -> None:
+        """Draws the curve while it grows. A training is not lost because a point of its curve is."""
+        try:
+            self.tracker.metrics(self.child, metrics, step)
+        except Exception as error:
+            if not self._lost_curve:
+                logger.warning("MLflow misses points of this curve: %s", error)
+            self._lost_curve = True
+
+    def _close_failed(self, error: BaseException) -> None:
+        status = "KILLED" if isinstance(error, Cancelled) else "FAILED"
+        failure = explain(error, self.tracker.uri)
+        try:
+            report = self.folder.work_dir(self.node) / REPORT
+            if report.is_dir() and any(report.iterdir()):
+                self.tracker.folder(self.child, report)
+            self.tracker.close(self.child, status, state=FAILED, reason=failure.message)
+        except Exception as lost:
+            logger.warning("MLflow could not be told of the failure: %s", lost)

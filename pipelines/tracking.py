@@ -1,0 +1,151 @@
+"""What MLflow is told: a parent run for each pipeline run, a child for each node. The only module that knows how.
+
+A retry opens the same child again; tags, not memory, say which run is whose.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# The client's own default waits minutes for a server that is gone.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+from mlflow import MlflowClient
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Param,
+    RunTag,
+    ViewType,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.utils.time import get_current_time_millis
+
+PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+RUN_ID = "slipway.run_id"
+NODE = "slipway.node"
+STATE = "slipway.state"
+REASON = "slipway.reason"
+
+LONGEST_PARAMETER = 6000  # MLflow's limit on the server
+LONGEST_DIGEST = 36  # the same, of a dataset's digest
+
+
+class Tracker:
+    """Writes runs of one experiment, which is named after the pipeline.
+
+    Args:
+        uri: Of the MLflow server.
+        pipeline: Name of the pipeline.
+    """
+
+    def __init__(self, uri: str, pipeline: str) -> None:
+        self.uri, self.pipeline = uri, pipeline
+        self.client = MlflowClient(tracking_uri=uri)
+        self.experiment_id = self._experiment()
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(self.pipeline)
+        if found is None:
+            try:
+                return self.client.create_experiment(self.pipeline)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = self.client.get_experiment_by_name(self.pipeline)
+        return found.experiment_id
+
+    def url(self, run_id: str) -> str:
+        """Returns the page of a run."""
+        return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{run_id}"
+
+    def _find(self, tags: Mapping[str, str]) -> str | None:
+        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+        found = self.client.search_runs([self.experiment_id], wanted, ViewType.ACTIVE_ONLY, max_results=1)
+        return found[0].info.run_id if found else None
+
+    def open(self, run_id: str, node: str, *, parent: str = "", tags: Mapping[str, str] | None = None) -> str:
+        """Opens the MLflow run of a node, or of the whole pipeline run where `node` is empty.
+
+        Returns:
+            The id of the MLflow run; the same one when it is opened again.
+        """
+        identity = {RUN_ID: run_id, NODE: node or "pipeline"}
+        found = self._find(identity)
+        if found is None:
+            links = {PARENT: parent} if parent else {}
+            created = self.client.create_run(
+                self.experiment_id, run_name=node or run_id, tags={**identity, **links, **(tags or {})}
+            )
+            found = created.info.run_id
+        self.client.update_run(found, status="RUNNING")
+        self.tag(found, {STATE: "running", REASON: ""})
+        return found
+
+    def close(self, run: str, status: str, *, state: str, reason: str = "") -> None:
+        """Ends a run.
+
+        Args:
+            run: MLflow run id.
+            status: MLflow's word: FINISHED, FAILED or KILLED.
+            state: Ours: succeeded, refused or failed.
+            reason: Shown on the run's page.
+        """
+        note = {NOTE: f"**{state}**: {reason}"} if reason else {}
+        self.tag(run, {STATE: state, REASON: reason, **note})
+        self.client.set_terminated(run, status)
+
+    def children(self, parent: str) -> Iterator[Any]:
+        """Yields the runs of the nodes of a pipeline run."""
+        yield from self.client.search_runs(
+            [self.experiment_id], f"tags.`{PARENT}` = '{parent}'", ViewType.ACTIVE_ONLY, max_results=1000
+        )
+
+    def tag(self, run: str, tags: Mapping[str, str]) -> None:
+        """Sets tags; a tag with the same name is replaced."""
+        self.client.log_batch(run, tags=[RunTag(name, str(value)) for name, value in tags.items()])
+
+    def parameters(self, run: str, values: Mapping[str, Any]) -> None:
+        """Logs parameters. MLflow never changes one, so those of an earlier attempt are left as they are."""
+        known = self.client.get_run(run).data.params
+        new = [
+            Param(name, str(value)[:LONGEST_PARAMETER]) for name, value in values.items() if name not in known
+        ]
+        for start in range(0, len(new), 100):
+            self.client.log_batch(run, params=new[start : start + 100])
+
+    def metrics(self, run: str, values: Mapping[str, float], step: int = 0) -> None:
+        """Logs numbers at a step."""
+        now = get_current_time_millis()
+        batch = [Metric(name, float(value), now, step) for name, value in values.items()]
+        for start in range(0, len(batch), 1000):
+            self.client.log_batch(run, metrics=batch[start : start + 1000])
+
+    def folder(self, run: str, folder: Path, target: str | None = None) -> None:
+        """Logs every file below `folder`."""
+        self.client.log_artifacts(run, str(folder), target)
+
+    def content(self, run: str, content: Mapping[str, Any], name: str) -> None:
+        """Logs JSON data as a file."""
+        self.client.log_dict(run, dict(content), name)
+
+    def dataset(self, run: str, name: str, uri: str, digest: str, context: str) -> None:
+        """Logs a dataset that a node read, with the digest that tells it from any other."""
+        dataset = Dataset(name, digest[:LONGEST_DIGEST], "local", json.dumps({"uri": uri}))
+        self.client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+
+
+def digest_of_split(folder: Path) -> str:
+    """Returns the SHA-256 of the files of a split."""
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        total.update(path.read_bytes())
+    return total.hexdigest()

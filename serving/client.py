@@ -1,0 +1,149 @@
+"""Calls a TensorFlow Serving compatible server by gRPC: prediction, state of versions, reload."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.errors import ReleaseError, ServerUnavailableError
+
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+State = get_model_status_pb2.ModelVersionStatus.State
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Answer to a batch: `label` and `probabilities` per image, and the version that answered."""
+
+    labels: list[str]
+    probabilities: np.ndarray
+    version: int
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """State of one version on the server; `error` is empty unless it failed."""
+
+    state: str
+    error: str
+
+
+class Client:
+    """One connection to a model server.
+
+    Args:
+        target: `host:port` of its gRPC port.
+        timeout_s: Deadline of each call, in seconds.
+    """
+
+    def __init__(self, target: str, timeout_s: float = 30.0) -> None:
+        self.target, self.timeout_s = target, timeout_s
+        self.channel = grpc.insecure_channel(target, options=UNLIMITED)
+        self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
+        self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.channel.close()
+
+    def _error(self, error: grpc.RpcError, doing: str) -> Exception:
+        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            return ServerUnavailableError(
+                f"Expected a model server at {self.target} while {doing}, got {error.code().name}: "
+                f"{error.details()}. Start it with `make up`, then try again."
+            )
+        return ReleaseError(f"The model server at {self.target} refused {doing}: {error.details()}")
+
+    def call(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        """Sends one prediction request as it is.
+
+        Raises:
+            ServerUnavailableError: If the server does not answer in time.
+            ReleaseError: If it answers with an error.
+        """
+        try:
+            return self.predictions.Predict(request, self.timeout_s)
+        except grpc.RpcError as error:
+            raise self._error(error, f"predicting with {request.model_spec.name}") from error
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, np.ndarray],
+        *,
+        signature: str = "serving_default",
+        label: str | None = None,
+        version: int | None = None,
+    ) -> Prediction:
+        """Sends one batch to a version, to the version behind a label, or (with neither) to the newest."""
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = model
+        request.model_spec.signature_name = signature
+        if version is not None:
+            request.model_spec.version.value = version
+        elif label is not None:
+            request.model_spec.version_label = label
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        response = self.call(request)
+        return Prediction(
+            [name.decode() for name in tf.make_ndarray(response.outputs["label"]).ravel()],
+            tf.make_ndarray(response.outputs["probabilities"]),
+            response.model_spec.version.value,
+        )
+
+    def predict_files(
+        self, model: str, files: Sequence[Path], *, label: str | None = None, version: int | None = None
+    ) -> Prediction:
+        """Sends image files as they are; the model decodes and resizes them."""
+        encoded = np.array([path.read_bytes() for path in files], dtype=object)
+        return self.predict(
+            model, {"image_bytes": encoded}, signature="encoded", label=label, version=version
+        )
+
+    def versions(self, model: str) -> dict[int, VersionState]:
+        """Returns the state of every version the server knows of `model`; empty where it knows none."""
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = model
+        try:
+            response = self.models.GetModelStatus(request, self.timeout_s)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.NOT_FOUND:
+                return {}
+            raise self._error(error, f"asking for the state of {model}") from error
+        return {
+            found.version: VersionState(State.Name(found.state), found.status.error_message)
+            for found in response.model_version_status
+        }
+
+    def reload(self, config: model_server_config_pb2.ModelServerConfig) -> None:
+        """Replaces the server's whole configuration.
+
+        Raises:
+            ReleaseError: If the server refuses it; the previous one stays in force.
+            ServerUnavailableError: If the server does not answer in time.
+        """
+        request = model_management_pb2.ReloadConfigRequest(config=config)
+        try:
+            response = self.models.HandleReloadConfigRequest(request, self.timeout_s)
+        except grpc.RpcError as error:
+            raise self._error(error, "the new configuration") from error
+        if response.status.error_code:
+            raise ReleaseError(
+                f"The model server at {self.target} refused the new configuration: "
+                f"{response.status.error_message}"
+            )

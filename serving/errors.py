@@ -1,0 +1,13 @@
+"""What can go wrong between the registry and the model server, in words for the person who must fix it."""
+
+
+class ReleaseError(Exception):
+    """A version could not be served; what was served before still is."""
+
+
+class RegistryError(Exception):
+    """The registry does not hold what was asked for."""
+
+
+class ServerUnavailableError(Exception):
+    """The model server or the registry does not answer. Trying again may help."""
