@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipelines.stack.credentials import ADMIN, Credentials
 from pipelines.stack.settings import HOST, Stack
 
@@ -28,6 +30,11 @@ def airflow_environment(stack: Stack, credentials: Credentials) -> dict[str, str
     }
 
 
+def database_path(stack: Stack) -> Path:
+    """Airflow's SQLite database."""
+    return stack.airflow / "airflow.db"
+
+
 def _core(stack: Stack, credentials: Credentials) -> dict[str, str]:
     return {
         "CORE__DAGS_FOLDER": str(stack.project / "dags"),
@@ -39,7 +46,7 @@ def _core(stack: Stack, credentials: Credentials) -> dict[str, str]:
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(credentials.password_file),
         "CORE__FERNET_KEY": credentials.fernet_key,
         "CORE__EXECUTION_API_SERVER_URL": f"{stack.airflow_url}/execution/",
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{stack.airflow}/airflow.db",
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database_path(stack)}",
         "LOGGING__NAMESPACE_LEVELS": " ".join(f"{name}=WARNING" for name in QUIETED),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }

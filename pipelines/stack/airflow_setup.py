@@ -11,6 +11,7 @@ from importlib.metadata import distributions
 from typing import Any
 
 from components.errors import UnavailableError
+from pipelines.stack.airflow_environment import database_path
 from pipelines.stack.credentials import ADMIN, admin_password
 from pipelines.stack.settings import HOST, Stack
 
@@ -21,7 +22,7 @@ TIMEOUT_S = 30
 def needs_migration(stack: Stack) -> bool:
     """Whether the database is missing or was last migrated by another version: migrating costs seconds."""
     stamp = stack.airflow / "migrated-by"
-    migrated = stamp.exists() and (stack.airflow / "airflow.db").exists()
+    migrated = stamp.exists() and database_path(stack).exists()
     return not migrated or stamp.read_text() != airflow_version(stack)
 
 
@@ -31,9 +32,13 @@ def migrate(stack: Stack, environment: Mapping[str, str]) -> None:
     Raises:
         UnavailableError: Airflow says no; the message has the end of what it printed.
     """
+    database, unfinished = database_path(stack), database_path(stack).with_suffix(".unfinished")
+    # Tables that an interrupted start made in part would stop every later migration.
+    unfinished.unlink(missing_ok=True)
+    target = database if database.exists() else unfinished
     done = subprocess.run(
         [str(stack.airflow_bin / "airflow"), "db", "migrate"],
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{target}"},
         cwd=stack.project,
         capture_output=True,
         text=True,
@@ -46,6 +51,7 @@ def migrate(stack: Stack, environment: Mapping[str, str]) -> None:
         raise UnavailableError(
             f"'airflow db migrate' ended with exit code {done.returncode}:\n{last}\nAll of it is in {log}."
         )
+    target.replace(database)
     (stack.airflow / "migrated-by").write_text(airflow_version(stack))
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 PROJECT = Path(__file__).resolve().parents[2]
 UV_REQUIREMENT = "uv==0.13.8"
 OLDEST_UV = (0, 5)
+PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 PROBE = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
 PROBE_TIMEOUT_S = 20
 
@@ -27,7 +28,7 @@ class SetupError(Exception):
 
 
 class Environment(NamedTuple):
-    """One environment: its name, the Pythons that can run it (the first is downloaded), and why not others."""
+    """One environment: its name, the Pythons that can run it (uv downloads the first), and why no others."""
 
     name: str
     versions: tuple[str, ...]
@@ -38,11 +39,6 @@ class Environment(NamedTuple):
         """Where it is installed."""
         return PROJECT / ".venv" / self.name
 
-    @property
-    def python(self) -> Path:
-        """Its interpreter."""
-        return self.folder / "bin" / "python"
-
 
 ENVIRONMENTS = {
     "ml": Environment("ml", ("3.10",), "TFX 1.16 runs on no newer one"),
@@ -52,10 +48,10 @@ ENVIRONMENTS = {
 
 def install(environment: Environment) -> None:
     """Makes the environment if it is not there, and brings it to what its lock says."""
-    uv = find_uv()
-    if _version(environment.python) not in environment.versions:
+    uv, python = find_uv(), environment.folder / "bin" / "python"
+    if _version(python) not in environment.versions:
         _make_environment(uv, environment)
-    target = ("--python", str(environment.python))
+    target = ("--python", str(python))
     lock = f"locks/{environment.name}.txt"
     # Without compiled bytecode each process that imports TFX spends 40 s more on compiling it.
     _run(uv, "pip", "sync", "--require-hashes", "--compile-bytecode", *target, lock)
@@ -93,7 +89,7 @@ def find_uv() -> str:
 
 def find_python(environment: Environment) -> tuple[str | None, list[str]]:
     """A Python that runs and has the right version, and what was looked at in vain before it."""
-    rejected = []
+    rejected: list[str] = []
     for candidate in _candidates(environment.versions):
         answer = _version(candidate)
         if answer in environment.versions:
@@ -133,16 +129,17 @@ def _version(python: Path) -> str:
 
 def _make_environment(uv: str, environment: Environment) -> None:
     found, rejected = find_python(environment)
-    wanted = ("--python", found) if found else ("--managed-python", "--python", environment.versions[0])
+    wanted = " or ".join(environment.versions)
     if not found:
-        _say(f"No Python {' or '.join(environment.versions)} on this machine: uv downloads one.")
+        _say(f"No Python {wanted} on this machine: uv downloads one.")
+    choice = ("--python", found) if found else ("--managed-python", "--python", environment.versions[0])
     try:
-        _run(uv, "venv", "--clear", *wanted, str(environment.folder))
+        _run(uv, "venv", "--clear", *choice, str(environment.folder))
     except SetupError:
         looked_at = "".join(f"\n  - {line}" for line in rejected)
         raise SetupError(
-            f"The {environment.name} environment needs Python {' or '.join(environment.versions)} "
-            f"({environment.reason}), and none was found on PATH, under pyenv or for download. "
+            f"The {environment.name} environment needs Python {wanted} ({environment.reason}), "
+            "and none was found on PATH, under pyenv or for download. "
             f"Looked at:{looked_at}\nInstall one (your system's packages, 'pyenv install "
             f"{environment.versions[0]}', https://www.python.org/downloads/), then run 'make setup' again."
         ) from None
@@ -155,9 +152,9 @@ def _fetch_uv(folder: Path) -> None:
     try:
         if _has("ensurepip"):
             _run(sys.executable, "-m", "venv", str(folder))
-            _run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", UV_REQUIREMENT)
+            _run(str(folder / "bin" / "python"), *PIP_INSTALL, UV_REQUIREMENT)
         else:
-            _run(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), UV_REQUIREMENT)
+            _run(sys.executable, *PIP_INSTALL, "--target", str(folder), UV_REQUIREMENT)
     except SetupError as error:
         missing = "" if _has("ensurepip") or _has("pip") else " It has neither 'ensurepip' nor 'pip'."
         raise SetupError(
@@ -190,7 +187,7 @@ def _say(line: str) -> None:
 def main(arguments: list[str]) -> int:
     """Runs one of `ml`, `airflow`, `lock`; returns the exit code."""
     if sys.hexversion < 0x03090000:
-        _say(f"'make setup' needs Python 3.9 or newer, got {sys.version.split()[0]}: set PYTHON=python3.x.")
+        _say(f"'make setup' needs Python 3.9 or newer, got {sys.version.split()[0]}: use PYTHON=python3.x.")
         return 1
     try:
         if arguments == ["lock"]:

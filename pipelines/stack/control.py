@@ -42,10 +42,13 @@ def up(stack: Stack, report: Report, deadline_s: float = START_DEADLINE_S) -> No
     """
     _check_installed(stack)
     make_folders(stack)
-    with _alone(stack):
-        if is_up(stack):
+    with _alone(stack, report):
+        running = _client(stack).pid() is not None
+        if running:
+            _check_same_settings(stack)
+        if running and is_up(stack):
             report("The stack is already up.")
-        elif _client(stack).pid() is not None:
+        elif running:
             _resume(stack, report, deadline_s)
         else:
             _start(stack, report, deadline_s)
@@ -57,7 +60,7 @@ def down(stack: Stack, report: Report) -> None:
     if not stack.run.is_dir():
         report("Nothing is running.")
         return
-    with _alone(stack):
+    with _alone(stack, report):
         if processes.of_stack(stack):
             _stop(stack, report)
             report("The stack is down.")
@@ -78,9 +81,7 @@ def _start(stack: Stack, report: Report, deadline_s: float) -> None:
         supervision.start_supervisord(stack)
         processes.remember_supervisor(stack, _client(stack).pid() or 0)
         report(f"Starting {len(chosen)} programs; their logs are in {stack.logs}.")
-        _start_airflow(stack, chosen, report)
-        wait_until_ready(stack, report, deadline_s)
-        airflow_setup.ensure_pool(stack)
+        _bring_up(stack, chosen, report, deadline_s)
     except BaseException:
         report("Stopping what was started.")
         _stop(stack, report)
@@ -88,24 +89,22 @@ def _start(stack: Stack, report: Report, deadline_s: float) -> None:
         raise
 
 
-def _start_airflow(stack: Stack, chosen: list[Program], report: Report) -> None:
-    """Migrates the database if it has to be, while the other programs start, then starts Airflow's."""
-    waiting = [program for program in chosen if program.needs_database]
+def _resume(stack: Stack, report: Report, deadline_s: float) -> None:
+    """A supervisor runs, but not everything works: a program was given up, or an `up` was killed."""
+    report("The stack is up in part: starting the rest.")
+    _bring_up(stack, programs(stack, credentials.load_or_create(stack.secrets)), report, deadline_s)
+
+
+def _bring_up(stack: Stack, chosen: list[Program], report: Report, deadline_s: float) -> None:
+    """Prepares Airflow's database while the other programs start, then starts what does not run yet."""
     if airflow_setup.needs_migration(stack):
         report("Preparing Airflow's database.")
-        airflow_setup.migrate(stack, {**shared_environment(stack), **waiting[0].environment})
-    for program in waiting:
+        airflow = next(program for program in chosen if program.needs_database)
+        airflow_setup.migrate(stack, {**shared_environment(stack), **airflow.environment})
+    for program in chosen:
         _client(stack).start(program.name)
-
-
-def _resume(stack: Stack, report: Report, deadline_s: float) -> None:
-    """A supervisor runs, but not everything works: start what was given up, and wait."""
-    client = _client(stack)
-    for name, state in client.states().items():
-        if state in ("FATAL", "EXITED", "STOPPED"):
-            report(f"Starting {name} again.")
-            client.start(name)
     wait_until_ready(stack, report, deadline_s)
+    airflow_setup.ensure_pool(stack)
 
 
 def _stop(stack: Stack, report: Report) -> None:
@@ -122,11 +121,20 @@ def _stop(stack: Stack, report: Report) -> None:
 
 def _clean_up(stack: Stack) -> None:
     """Removes what a running stack leaves in the file system, its socket folder outside `run` included."""
-    for path in (supervision.socket_path(stack), supervision.pid_path(stack), supervision.config_path(stack)):
+    for path in (supervision.pid_path(stack), supervision.config_path(stack), *stack.sockets.glob("*.sock*")):
         path.unlink(missing_ok=True)
     processes.forget_supervisor(stack)
     if stack.sockets != stack.run:
         shutil.rmtree(stack.sockets, ignore_errors=True)
+
+
+def _check_same_settings(stack: Stack) -> None:
+    started, asked = processes.settings_of_running(stack), stack.environment()
+    if other := [f"{name}={value}" for name, value in started.items() if asked.get(name) != value]:
+        raise SettingsError(
+            f"The stack of {stack.home} already runs, with {' '.join(other)}. "
+            "Set the same, or stop it first with 'make down'."
+        )
 
 
 def _check_installed(stack: Stack) -> None:
@@ -151,10 +159,14 @@ def _client(stack: Stack) -> SupervisorClient:
 
 
 @contextmanager
-def _alone(stack: Stack) -> Iterator[None]:
+def _alone(stack: Stack, report: Report) -> Iterator[None]:
     """Lets one `up` or `down` of this state folder work at a time; a second one waits."""
     with (stack.run / "control.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("Waiting for another 'up' or 'down' to finish.")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -13,6 +13,7 @@ from pipelines.stack.supervision import socket_path
 from pipelines.stack.supervisor_client import SupervisorClient
 
 TIMEOUT_S = 5
+RUNNING = "RUNNING"  # supervisord's word
 AIRFLOW_PARTS = {
     "scheduler": ("Airflow scheduler", "airflow-scheduler"),
     "dag_processor": ("Airflow DAG processor", "airflow-dag-processor"),
@@ -30,12 +31,17 @@ class ServiceState(NamedTuple):
 
 
 def health(stack: Stack) -> list[ServiceState]:
-    """The state of every service, the same ones in the same order each time."""
-    return [
+    """The state of every service; a program without a port of its own is listed while supervisord runs."""
+    answers = [
         *_airflow(stack),
         _answers("MLflow", "mlflow", lambda: _http_ok(stack.mlflow_port, "/health")),
         _answers("model server, gRPC", "model-server", lambda: _accepts(stack.grpc_port)),
         _answers("model server, REST", "model-server", lambda: _accepts(stack.rest_port)),
+    ]
+    asked = {state.program for state in answers}
+    silent = {name: state for name, state in program_states(stack).items() if name not in asked}
+    return answers + [
+        ServiceState(name, name, state == RUNNING, state.lower()) for name, state in silent.items()
     ]
 
 

@@ -15,6 +15,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.stack.programs import MARKER
 from pipelines.stack.settings import Stack
@@ -41,15 +42,21 @@ class Process:
 
 
 def remember_supervisor(stack: Stack, pid: int) -> None:
-    """Notes which supervisor was started, so that its session is known even after it was killed."""
+    """Notes which supervisor was started with which settings: its session is known even after it was killed."""
     if process := _read(pid):
-        record = {"pid": pid, "started": process.started, "boot": _boot_id()}
+        settings = stack.environment()
+        record = {"pid": pid, "started": process.started, "boot": _boot_id(), "settings": settings}
         _record_path(stack).write_text(json.dumps(record))
 
 
 def forget_supervisor(stack: Stack) -> None:
     """Takes that note away; the stack is down."""
     _record_path(stack).unlink(missing_ok=True)
+
+
+def settings_of_running(stack: Stack) -> dict[str, str]:
+    """The variables that the running stack was started with; empty where that is not known."""
+    return dict(_record(stack).get("settings", {}))
 
 
 def of_stack(stack: Stack) -> set[int]:
@@ -136,13 +143,19 @@ def _in_session(process: Process, session: int | None, stack: Stack) -> bool:
 
 def _remembered_session(stack: Stack, everything: dict[int, Process]) -> int | None:
     """The session of the last supervisor, unless its id means another process by now."""
-    try:
-        record = json.loads(_record_path(stack).read_text())
-    except (OSError, ValueError):
+    record = _record(stack)
+    if not record or record["boot"] != _boot_id():
         return None
     leader = everything.get(record["pid"])
     reused = leader is not None and leader.started != record["started"]
-    return None if reused or record["boot"] != _boot_id() else int(record["pid"])
+    return None if reused else int(record["pid"])
+
+
+def _record(stack: Stack) -> dict[str, Any]:
+    try:
+        return dict(json.loads(_record_path(stack).read_text()))
+    except (OSError, ValueError):
+        return {}
 
 
 def _record_path(stack: Stack) -> Path:

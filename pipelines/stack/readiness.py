@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.errors import UnavailableError
-from pipelines.stack.health import ServiceState, health, program_states
+from pipelines.stack.health import RUNNING, ServiceState, health, program_states
 from pipelines.stack.settings import Stack
 from pipelines.stack.supervision import log_path
 
@@ -40,7 +40,7 @@ def wait_until_ready(stack: Stack, report: Callable[[str], None], deadline_s: fl
 def _obstacles(states: list[ServiceState], programs: dict[str, str]) -> dict[str, str]:
     """Program to what keeps it from being ready; not running says more than not answering."""
     silent = {state.program: state.detail for state in states if not state.healthy}
-    idle = {program: state for program, state in programs.items() if state != "RUNNING"}
+    idle = {program: state for program, state in programs.items() if state != RUNNING}
     return {**silent, **idle} if programs else {"supervisord": "does not answer"}
 
 

@@ -9,6 +9,8 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
+from components.errors import UnavailableError
+
 TIMEOUT_S = 10
 ALREADY_STARTED = 60  # supervisor.xmlrpc.Faults
 
@@ -37,13 +39,13 @@ class SupervisorClient:
             self._proxy.supervisor.startProcess(name, False)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode != ALREADY_STARTED:
-                raise
+                raise UnavailableError(f"{name} cannot be started: {fault.faultString}.") from fault
 
     def shut_down(self) -> None:
         """Stops every program, all at the same time, then supervisord itself. Does not wait."""
-        # Left to itself, supervisord would stop one program after the other.
-        self._proxy.supervisor.stopAllProcesses(False)
-        with contextlib.suppress(http.client.HTTPException, OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Error):
+            # Left to itself, supervisord would stop one program after the other.
+            self._proxy.supervisor.stopAllProcesses(False)
             self._proxy.supervisor.shutdown()
 
 
