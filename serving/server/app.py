@@ -14,9 +14,10 @@ from serving.server import grpc_service, model_config, servable, warmup
 from serving.server.core import Core, unavailable_error
 from serving.server.errors import ServingError
 from serving.server.flags import Flags
+from serving.server.http_server import HttpServer
 from serving.server.manager import Manager, Retries
 from serving.server.model_settings import ModelSettings
-from serving.server.rest import RestApi, RestServer
+from serving.server.rest import RestApi
 from serving.server.servable import SavedModel
 
 _log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def _load_configured(core: Core[SavedModel], flags: Flags, stop: threading.Event
         raise unavailable_error("servable(s)", failed)
 
 
-def _open_ports(core: Core[SavedModel], flags: Flags) -> tuple[grpc.Server, RestServer | None]:
+def _open_ports(core: Core[SavedModel], flags: Flags) -> tuple[grpc.Server, HttpServer | None]:
     address = f"{flags.bind_address}:{flags.port}"
     grpc_server = grpc_service.make_server(core, address, max(_MIN_WORKERS, 4 * (os.cpu_count() or 1)))
     rest_server = None
@@ -84,7 +85,7 @@ def _open_ports(core: Core[SavedModel], flags: Flags) -> tuple[grpc.Server, Rest
         _log.error("--rest_api_port is the gRPC port %d: REST is off. Pass another port.", flags.port)
     elif flags.rest_api_port:
         api = RestApi(core, flags.rest_api_timeout_in_ms / 1000)
-        rest_server = RestServer(api, flags.bind_address, flags.rest_api_port, GRACE_S)
+        rest_server = HttpServer(api, flags.bind_address, flags.rest_api_port, GRACE_S)
     grpc_server.start()
     _log.info("Running gRPC ModelServer at %s ...", address)
     if rest_server:
@@ -93,7 +94,7 @@ def _open_ports(core: Core[SavedModel], flags: Flags) -> tuple[grpc.Server, Rest
     return grpc_server, rest_server
 
 
-def _close(grpc_server: grpc.Server, rest_server: RestServer | None) -> None:
+def _close(grpc_server: grpc.Server, rest_server: HttpServer | None) -> None:
     finished = grpc_server.stop(GRACE_S)
     if rest_server:
         rest_server.stop()

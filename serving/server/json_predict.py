@@ -1,4 +1,4 @@
-"""The JSON bodies of predict, by row (`instances`) or by column (`inputs`), and the answers to both."""
+"""The JSON bodies of predict requests: by row (`instances`) or by column (`inputs`)."""
 
 import json
 from collections.abc import Mapping
@@ -69,28 +69,6 @@ def to_inputs(body: PredictBody, dtypes: Mapping[str, str]) -> dict[str, np.ndar
     if not dtypes:
         raise invalid_argument(f"Failed to get input map for signature: {body.signature_name or 'DEFAULT'}")
     return _from_rows(body.values, dtypes) if body.by_row else _from_columns(body.values, dtypes)
-
-
-def render(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> bytes:
-    """Writes the answer in the format of the request.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT if the outputs cannot be split into rows, or have no JSON form.
-    """
-    if not outputs:
-        raise invalid_argument("Cannot convert empty tensor map to JSON")
-    if by_row:
-        _check_batch(outputs)
-    columns = {
-        alias: json_values.from_array(array, as_bytes=alias.endswith("_bytes"))
-        for alias, array in sorted(outputs.items())
-    }
-    if not by_row:
-        return _dump({"outputs": columns if len(columns) > 1 else next(iter(columns.values()))})
-    if len(columns) == 1:
-        return _dump({"predictions": next(iter(columns.values()))})
-    rows = zip(*columns.values(), strict=True)
-    return _dump({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
 
 
 def _parse_object(body: bytes) -> dict[str, Json]:
@@ -200,21 +178,5 @@ def _is_named(value: Json) -> bool:
     return isinstance(value, dict) and not json_values.is_base64(value)
 
 
-def _check_batch(outputs: Mapping[str, np.ndarray]) -> None:
-    expected: int | None = None
-    for alias, array in sorted(outputs.items()):
-        if array.ndim == 0:
-            raise invalid_argument(f"Tensor name: {alias} has no shape information ")
-        if expected is not None and len(array) != expected:
-            raise invalid_argument(
-                f"Tensor name: {alias} has inconsistent batch size: {len(array)} expecting: {expected}"
-            )
-        expected = len(array)
-
-
 def _malformed(document: Json, problem: str) -> ServingError:
     return invalid_argument(f"JSON Value: {json_values.shown(document)} {problem}")
-
-
-def _dump(answer: Json) -> bytes:
-    return json.dumps(answer).encode("utf-8")

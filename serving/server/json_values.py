@@ -1,4 +1,4 @@
-"""JSON values to arrays and back by TensorFlow Serving's rules: dense lists, base64, no lossy numbers.
+"""JSON values to arrays by TensorFlow Serving's rules: dense lists, base64, no lossy numbers.
 
 Knows dtypes by name only; nothing of requests or signatures.
 """
@@ -78,26 +78,6 @@ def to_array(value: Json, dtype: str) -> np.ndarray:
     leaves: list[Json] = []
     _collect(value, 0, shape, leaves)
     return _converted(leaves, dtype).reshape(shape)
-
-
-def from_array(array: np.ndarray, *, as_bytes: bool) -> Json:
-    """Turns an array into nested lists that `json.dumps` can write.
-
-    Args:
-        array: Numbers, booleans, or an object array of bytes.
-        as_bytes: Writes strings as `{"b64": ...}`.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT if the dtype has no JSON form.
-    """
-    if array.dtype == object:
-        flat = [_text(item, as_bytes) for item in array.ravel().tolist()]
-        return _nested(flat, array.shape)
-    if array.dtype == np.float32:  # by way of its shortest decimal form: 0.2, not 0.20000000298
-        return array.astype("U32").astype(np.float64).tolist()
-    if array.dtype == np.float64 or array.dtype.kind in "biu":
-        return array.tolist()
-    raise invalid_argument(f"Failed to write JSON value for tensor type: {array.dtype}")
 
 
 def is_base64(value: Json) -> bool:
@@ -209,16 +189,3 @@ def _integers(leaves: list[Json], dtype: str) -> np.ndarray:
     if leaves and (min(leaves) < low or max(leaves) > high):
         raise type_error(next(leaf for leaf in leaves if not low <= leaf <= high), dtype)
     return np.array(leaves, np.uint64 if high > _INTEGERS["int64"][1] else np.int64).astype(dtype)
-
-
-def _text(item: bytes, as_bytes: bool) -> Json:
-    if as_bytes:
-        return {"b64": base64.b64encode(item).decode("ascii")}
-    return item.decode("utf-8", "replace")
-
-
-def _nested(flat: list[Json], shape: Sequence[int]) -> Json:
-    if not shape:
-        return flat[0]
-    stride = len(flat) // shape[0] if shape[0] else 0
-    return [_nested(flat[i * stride : (i + 1) * stride], shape[1:]) for i in range(shape[0])]

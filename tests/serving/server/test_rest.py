@@ -1,0 +1,143 @@
+import base64
+import gzip
+import json
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _served(served):
+    pass
+
+
+def error_of(response, status):
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/json"
+    return response.json()["error"]
+
+
+def test_rows_in_rows_out(http):
+    response = http.post("/v1/models/tiny:predict", json={"instances": [[1, 2], [3, 4.5]]})
+    assert response.json() == {
+        "predictions": [
+            {"label": "v1", "version": 1, "y": [3.0, 3.0]},
+            {"label": "v1", "version": 1, "y": [7.5, 7.5]},
+        ]
+    }
+
+
+def test_columns_in_columns_out(http):
+    body = {"signature_name": "add", "inputs": {"a": [1, 2], "b": [0.5, 0.25]}}
+    assert http.post("/v1/models/tiny:predict", json=body).json() == {"outputs": [1.5, 2.25]}
+
+
+def test_base64_goes_in_and_comes_out(http):
+    coded = {"b64": base64.b64encode(b"\x00\xff").decode()}
+    body = {"signature_name": "encoded", "instances": [{"image_bytes": coded}]}
+    assert http.post("/v1/models/tiny:predict", json=body).json() == {
+        "predictions": [{"echo_bytes": coded, "length": 2}]
+    }
+
+
+def test_a_version_a_label_and_any_case_lead_to_the_model(http, configure):
+    configure("tiny", labels={"sta ble": 1})
+    for path in ["/V1/MODELS/tiny/Versions/1:PREDICT", "/v1/models/%74iny/labels/sta%20ble:predict"]:
+        response = http.post(path, json={"instances": [[1, 1]]})
+        assert response.json()["predictions"][0]["version"] == 1
+
+
+def test_a_compressed_body_is_inflated(http):
+    body = gzip.compress(json.dumps({"instances": [[1, 1]]}).encode())
+    response = http.post("/v1/models/tiny:predict", content=body, headers={"Content-Encoding": "gzip"})
+    assert response.json()["predictions"][0]["y"] == [2.0, 2.0]
+
+
+def test_a_connection_serves_many_requests(http):
+    networks = {
+        id(http.get("/v1/models/tiny").extensions["network_stream"].get_extra_info("socket"))
+        for _ in range(3)
+    }
+    assert len(networks) == 1
+
+
+def test_status_prints_every_field(http):
+    expected = {
+        "version": "1",
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
+    for path in ["/v1/models/tiny", "/v1/models/tiny/versions/1"]:
+        assert http.get(path).json() == {"model_version_status": [expected]}
+
+
+def test_metadata_has_the_layout_of_tensorflow_serving(http):
+    document = http.get("/v1/models/tiny/metadata").json()
+    assert document["model_spec"] == {"name": "tiny", "signature_name": "", "version": "1"}
+    signature = document["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert signature["inputs"]["x"] == {
+        "dtype": "DT_FLOAT",
+        "name": "serving_default_x:0",
+        "tensor_shape": {
+            "dim": [{"name": "", "size": "-1"}, {"name": "", "size": "2"}],
+            "unknown_rank": False,
+        },
+    }
+    assert signature["method_name"] == "tensorflow/serving/predict"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("tiny:predict", "", 400, "JSON Parse error: The document is empty"),
+        ("tiny:predict", "{}", 400, "Missing 'inputs' or 'instances' key"),
+        ("tiny:predict", '{"instances": ["a"]}', 400, "is not of expected type: float"),
+        ("tiny:predict", '{"instances": [[1, 2, 3]]}', 400, "Matrix size-incompatible"),
+        (
+            "tiny:predict",
+            '{"signature_name": "S", "inputs": 1}',
+            400,
+            'Serving signature name: "S" not found in signature def',
+        ),
+        ("nobody:predict", '{"inputs": 1}', 404, "Servable not found for request: Latest(nobody)"),
+        (
+            "tiny/versions/8:predict",
+            '{"inputs": 1}',
+            404,
+            "Servable not found for request: Specific(tiny, 8)",
+        ),
+        ("tiny/labels/x:predict", '{"inputs": 1}', 400, "Unrecognized servable version label: x"),
+        ("tiny/versions/99999999999999999999:predict", "{}", 400, "Failed to convert version: 9999"),
+        ("tiny:classify", "{}", 501, "classify is not offered by the embedded model server"),
+        ("tiny:predict/", "{}", 400, "Malformed request: POST /v1/models/tiny:predict/"),
+        ("tiny", "{}", 400, "Malformed request: POST /v1/models/tiny"),
+    ],
+)
+def test_a_post_fails_with_the_status_and_words_of_tensorflow_serving(http, path, body, status, words):
+    assert words in error_of(http.post(f"/v1/models/{path}", content=body), status)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/v1/models", 400, "Missing model name in request."),
+        ("/v1/models/tiny/", 400, "Malformed request: GET /v1/models/tiny/"),
+        ("/v1/nothing", 400, "Malformed request: GET /v1/nothing"),
+        ("/v1/models/nobody", 404, "Could not find any versions of model nobody"),
+        ("/v1/models/nobody/metadata", 404, "Servable not found for request: Latest(nobody)"),
+        ("/v1/models/tiny/versions/8", 404, "Could not find version 8 of model tiny"),
+    ],
+)
+def test_a_get_fails_with_the_status_and_words_of_tensorflow_serving(http, path, status, words):
+    assert words in error_of(http.get(path), status)
+
+
+def test_a_scalar_output_has_no_rows(http):
+    body = {"signature_name": "total", "instances": [1, 2]}
+    response = http.post("/v1/models/tiny:predict", json=body)
+    assert error_of(response, 400) == "Tensor name: total has no shape information "
+
+
+def test_a_path_elsewhere_is_a_plain_404(http):
+    response = http.get("/")
+    assert response.status_code == 404
+    assert response.headers["content-type"].startswith("text/html")

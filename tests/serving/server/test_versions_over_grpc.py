@@ -1,0 +1,169 @@
+import concurrent.futures
+import itertools
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+BOTH = "specific { versions: 1 versions: 2 }"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def model():
+    """A name of its own per test: the server lists what it ever served under a name."""
+    return f"tiny-{next(_numbers)}"
+
+
+def test_a_model_that_is_not_configured_has_no_status(client, refused, model):
+    with refused("NOT_FOUND", "Could not find any versions of model nobody"):
+        client.status("nobody")
+
+
+@pytest.mark.usefixtures("served")
+def test_status_of_one_version(client, refused, model):
+    (status,) = client.status(version=1)
+    assert (status.version, status.status.error_code) == (1, 0)
+    with refused("NOT_FOUND", f"Could not find version 5 of model {model}"):
+        client.status(version=5)
+
+
+def test_the_latest_version_is_served_by_default(publish, configure, client, model):
+    publish(1)
+    publish(2)
+    configure(model)
+    assert client.states() == {2: "AVAILABLE"}
+    assert client.version() == 2
+
+
+def test_all_versions_are_served_when_the_policy_says_so(publish, configure, client, model):
+    publish(1)
+    publish(2)
+    configure(model, policy="all {}")
+    client.await_states({1: "AVAILABLE", 2: "AVAILABLE"})
+    assert (client.version(version=1), client.version(version=2)) == (1, 2)
+
+
+def test_a_new_directory_is_found_and_takes_over_without_a_lost_call(publish, served, client):
+    stop = threading.Event()
+
+    def call_until_stopped():
+        answers = []
+        while not stop.is_set():
+            answers.append(client.version())
+        return answers
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        callers = [pool.submit(call_until_stopped) for _ in range(4)]
+        publish(2)
+        client.await_states({1: "END", 2: "AVAILABLE"})
+        stop.set()
+        for caller in callers:
+            answers = caller.result()
+            assert set(answers) <= {1, 2}
+            assert answers == sorted(answers)
+    assert client.version() == 2
+
+
+def test_the_old_version_unloads_only_after_its_last_call(publish, served, client):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(client.predict, {"rounds": np.int32(60_000)}, signature="slow")
+        publish(2)
+        client.await_states({1: "UNLOADING", 2: "AVAILABLE"})
+        assert client.version() == 2
+        assert not slow.done()
+        assert slow.result().outputs["version"].int_val[0] == 1
+    client.await_states({1: "END", 2: "AVAILABLE"})
+
+
+def test_a_broken_version_reports_its_error_and_the_old_one_serves(publish, served, client, tmp_path, model):
+    (tmp_path / model / "2").mkdir()
+    client.await_states({1: "AVAILABLE", 2: "END"})
+    (failed,) = client.status(version=2)
+    assert failed.status.error_code == 5
+    assert "should have a file called `saved_model.pb`" in failed.status.error_message
+    assert client.version() == 1
+
+
+def test_a_repaired_version_is_loaded_after_it_was_gone(publish, configure, client, tmp_path, refused, model):
+    (tmp_path / model / "1").mkdir(parents=True)
+    with refused("UNKNOWN", f"{{{{{{name: {model} version: 1}} due to error: NOT_FOUND: Specified file path"):
+        configure(model)
+    configure()
+    shutil.rmtree(tmp_path / model / "1")
+    publish(1)
+    configure(model)
+    assert client.version() == 1
+
+
+def test_a_reload_replaces_the_whole_configuration(publish, configure, client, refused, model):
+    publish(1)
+    publish(2, "other")
+    configure(model)
+    configure("other")
+    client.await_states({1: "END"})
+    with refused("NOT_FOUND", f"Servable not found for request: Latest({model})"):
+        client.version()
+    assert client.version(model="other") == 2
+
+
+def test_a_model_without_directory_is_reported_and_the_others_load(
+    publish, configure, client, refused, model
+):
+    publish(1)
+    with refused("UNKNOWN", "Could not find base path"):
+        configure("gone", model)
+    assert client.version() == 1
+
+
+def test_a_canary_release_by_labels(publish, configure, client, refused, model):
+    publish(1)
+    configure(model, policy=BOTH)
+    configure(model, policy=BOTH, labels={"stable": 1})
+    publish(2)
+    client.await_states({1: "AVAILABLE", 2: "AVAILABLE"})
+    configure(model, policy=BOTH, labels={"stable": 1, "canary": 2})
+    assert (client.version(label="stable"), client.version(label="canary")) == (1, 2)
+    configure(model, policy=BOTH, labels={"stable": 2, "canary": 2})
+    assert client.version(label="stable") == 2
+    configure(model, policy="specific { versions: 2 }", labels={"stable": 2})
+    client.await_states({1: "END", 2: "AVAILABLE"})
+    with refused("INVALID_ARGUMENT", "Unrecognized servable version label: canary"):
+        client.version(label="canary")
+
+
+def test_a_refused_reload_leaves_everything_as_it_was(publish, configure, client, refused, model):
+    publish(1)
+    configure(model)
+    configure(model, labels={"stable": 1})
+    words = f"assign label to version 9 of model {model}, which is not currently available for inference"
+    with refused("FAILED_PRECONDITION", words):
+        configure(model, labels={"stable": 9})
+    with refused("INVALID_ARGUMENT", "Illegal to list model other multiple times in config list"):
+        configure("other", "other")
+    assert client.version(label="stable") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            'config { name: "m" base_path: "m" model_platform: "tensorflow" }',
+            "have an absolute path or URI; got",
+        ),
+        (
+            'config { name: "m" base_path: "/m" model_platform: "torch" }',
+            "Model m requests unsupported platform",
+        ),
+        ('config { name: "m" base_path: "/m" }', "Illegal setting neither model_type(deprecated) nor"),
+    ],
+)
+def test_a_configuration_that_breaks_a_rule_is_refused(client, refused, text, words):
+    with refused("INVALID_ARGUMENT", words):
+        client.reload(f"model_config_list {{ {text} }}")
+
+
+def test_only_a_model_list_can_be_reloaded(client, refused):
+    with refused("INVALID_ARGUMENT", "Only ModelConfigList is currently supported"):
+        client.reload("")
