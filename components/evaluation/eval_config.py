@@ -31,7 +31,18 @@ def _at_least(value: float) -> tfma.GenericValueThreshold:
     return tfma.GenericValueThreshold(lower_bound={"value": value - 1e-6})
 
 
-def _config(accuracy: tfma.MetricConfig, *, has_baseline: bool) -> tfma.EvalConfig:
+def _on(features: dict[str, str], threshold: tfma.MetricThreshold) -> tfma.PerSliceMetricThreshold:
+    """Returns a threshold for one slice; no features are all examples together.
+
+    TFMA applies a threshold without slices to every slice, so the overall one names its slice too.
+    """
+    return tfma.PerSliceMetricThreshold(
+        slicing_specs=[tfma.SlicingSpec(feature_values=features)], threshold=threshold
+    )
+
+
+def _config(thresholds: list[tfma.PerSliceMetricThreshold], *, has_baseline: bool) -> tfma.EvalConfig:
+    accuracy = tfma.MetricConfig(class_name=ACCURACY, per_slice_thresholds=thresholds)
     others = [
         tfma.MetricConfig(class_name=name)
         for name in ("SparseCategoricalCrossentropy", "ExampleCount", CONFUSION)
@@ -58,17 +69,9 @@ def of_float_model(settings: EvaluationSettings, n_classes: int, *, has_baseline
     overall = tfma.MetricThreshold(
         value_threshold=_at_least(settings.min_accuracy), change_threshold=change if has_baseline else None
     )
-    per_slice = [
-        tfma.PerSliceMetricThreshold(
-            slicing_specs=[tfma.SlicingSpec(feature_values={LABEL: str(label)})],
-            threshold=tfma.MetricThreshold(value_threshold=_at_least(settings.min_slice_accuracy)),
-        )
-        for label in range(n_classes)
-    ]
-    return _config(
-        tfma.MetricConfig(class_name=ACCURACY, threshold=overall, per_slice_thresholds=per_slice),
-        has_baseline=has_baseline,
-    )
+    per_class = tfma.MetricThreshold(value_threshold=_at_least(settings.min_slice_accuracy))
+    thresholds = [_on({}, overall)] + [_on({LABEL: str(label)}, per_class) for label in range(n_classes)]
+    return _config(thresholds, has_baseline=has_baseline)
 
 
 def of_compressed_model(max_drop: float) -> tfma.EvalConfig:
@@ -76,7 +79,4 @@ def of_compressed_model(max_drop: float) -> tfma.EvalConfig:
     change = tfma.GenericChangeThreshold(
         direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -max_drop - 1e-6}
     )
-    return _config(
-        tfma.MetricConfig(class_name=ACCURACY, threshold=tfma.MetricThreshold(change_threshold=change)),
-        has_baseline=True,
-    )
+    return _config([_on({}, tfma.MetricThreshold(change_threshold=change))], has_baseline=True)
