@@ -27,11 +27,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def await_true(condition, what):
+def _await_true(condition, what):
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen within {DEADLINE_S} s"
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def await_true():
+    """Polls a condition until it holds, or fails at a deadline."""
+    return _await_true
 
 
 class ServerProcess:
@@ -55,7 +61,7 @@ class ServerProcess:
             assert self.process.poll() is None, self.log
             return "Exporting HTTP/REST API" in self.log
 
-        await_true(ready, "Opening the ports")
+        _await_true(ready, "Opening the ports")
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
@@ -230,7 +236,7 @@ class Client:
         return {status.version: names.Name(status.state) for status in self.status()}
 
     def await_states(self, expected):
-        await_true(lambda: self.states() == expected, f"{expected} for {self.model}")
+        _await_true(lambda: self.states() == expected, f"{expected} for {self.model}")
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,27 @@ def test_polling_finds_what_came_later(tmp_path):
     assert [record.version for record in core.states(ModelRef("m"))] == [2, 1]
 
 
+def test_a_directory_that_disappears_leaves_its_versions_serving(tmp_path, caplog):
+    publish(tmp_path, 1)
+    core = make_core()
+    apply(core, settings(tmp_path))
+    (tmp_path / "m").rename(tmp_path / "away")
+    core.poll()
+    core.poll()
+    assert version_of(core) == 1
+    assert caplog.text.count("Could not find base path") == 1
+
+
+def test_a_model_whose_last_version_is_deleted_is_unloaded(tmp_path):
+    publish(tmp_path, 1)
+    core = make_core()
+    apply(core, settings(tmp_path))
+    (tmp_path / "m" / "1").rmdir()
+    core.poll()
+    with pytest.raises(ServingError, match=r"Latest\(m\)"):
+        version_of(core)
+
+
 def test_a_label_leads_to_its_version(tmp_path):
     publish(tmp_path, 1)
     publish(tmp_path, 2)

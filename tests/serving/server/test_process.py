@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 
+import httpx
 import numpy as np
 import pytest
 
@@ -21,25 +22,66 @@ def broken(start_server, tmp_path_factory):
     return start_server(f"--model_base_path={directory}", "--max_num_load_retries=0")
 
 
-@pytest.fixture
-def single(start_server, publish, tmp_path):
-    publish(3, "single")
-    return start_server("--model_name=single", f"--model_base_path={tmp_path / 'single'}", "--no_such_flag=1")
+def config_naming(directory, name):
+    return f"""model_config_list {{ config {{
+        name: "{name}" base_path: "{directory}" model_platform: "tensorflow"
+    }} }}"""
 
 
-def test_a_server_told_to_stop_answers_what_is_under_way_and_exits_with_0(busy, broken, single, connect):
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("config") / "models.config"
+
+
+@pytest.fixture(scope="module")
+def watching(start_server, saved_models, config_file):
+    """A server that re-reads its configuration file, which names one model under the name `before`."""
+    config_file.write_text(config_naming(saved_models[3].parent, "before"))
+    return start_server(f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=1")
+
+
+@pytest.fixture(scope="module")
+def single(start_server, saved_models):
+    base_path = saved_models[3].parent
+    return start_server("--model_name=single", f"--model_base_path={base_path}", "--no_such_flag=1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _all_start_together(busy, broken, watching, single):
+    pass
+
+
+def test_a_configuration_file_is_read_again_and_a_broken_one_changes_nothing(
+    watching, config_file, saved_models, connect, await_true
+):
+    watching.await_ready()
+    client = connect(watching.address)
+    assert client.version(model="before") == 3
+    config_file.write_text("no such thing")
+    await_true(lambda: "The configuration in force stays" in watching.log, "The complaint")
+    assert "Error parsing text-format tensorflow.serving.ModelServerConfig" in watching.log
+    assert client.version(model="before") == 3
+    config_file.write_text(config_naming(saved_models[3].parent, "after"))
+    await_true(lambda: "Version 3 of model after: AVAILABLE" in watching.log, "The replacement")
+    assert client.version(model="after") == 3
+
+
+def test_a_server_told_to_stop_answers_what_is_under_way_and_exits_with_0(single, connect):
     single.await_ready()
     assert "unknown argument: --no_such_flag=1" in single.log
     assert f"Running gRPC ModelServer at {single.address} ..." in single.log
     assert f"Exporting HTTP/REST API at:localhost:{single.rest_port} ..." in single.log
     client = connect(single.address)
     assert client.version(model="single") == 3
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        request = client.request({"rounds": np.int32(60_000)}, model="single", signature="slow")
-        slow = pool.submit(client.predictions.Predict, request)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        request = client.request({"rounds": np.int32(40_000)}, model="single", signature="slow")
+        over_grpc = pool.submit(client.predictions.Predict, request)
+        body = {"signature_name": "slow", "inputs": 40_000}
+        over_http = pool.submit(httpx.post, f"{single.url}/v1/models/single:predict", json=body)
         assert client.version(model="single") == 3
         assert single.terminate() == 0
-        assert slow.result().outputs["version"].int_val[0] == 3
+        assert over_grpc.result().outputs["version"].int_val[0] == 3
+        assert over_http.result().json() == {"outputs": 3}
 
 
 def test_a_taken_port_is_named_and_the_server_exits(busy):
@@ -63,7 +105,7 @@ def test_a_configured_model_that_cannot_be_loaded_ends_the_server(broken):
 )
 def test_what_needs_no_model_answers_at_once(argument, code, words):
     done = subprocess.run(
-        [sys.executable, "-m", "serving.server", argument], capture_output=True, text=True, timeout=5
+        [sys.executable, "-m", "serving.server", argument], capture_output=True, text=True, timeout=30
     )
     assert done.returncode == code
     assert words in done.stdout + done.stderr

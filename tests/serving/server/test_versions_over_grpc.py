@@ -66,10 +66,12 @@ def test_a_new_directory_is_found_and_takes_over_without_a_lost_call(publish, se
     assert client.version() == 2
 
 
-def test_the_old_version_unloads_only_after_its_last_call(publish, served, client):
+def test_the_old_version_unloads_only_after_its_last_call(publish, configure, served, client, model):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(client.predict, {"rounds": np.int32(60_000)}, signature="slow")
+        slow = pool.submit(client.predict, {"rounds": np.int32(100_000)}, signature="slow")
+        assert client.version() == 1
         publish(2)
+        configure(model)  # looks for versions at once
         client.await_states({1: "UNLOADING", 2: "AVAILABLE"})
         assert client.version() == 2
         assert not slow.done()
