@@ -48,6 +48,9 @@ def _core(stack: Stack, credentials: Credentials) -> dict[str, str]:
         "CORE__EXECUTION_API_SERVER_URL": f"{stack.airflow_url}/execution/",
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database_path(stack)}",
         "LOGGING__NAMESPACE_LEVELS": " ".join(f"{name}=WARNING" for name in QUIETED),
+        # Together they outlast a restart of the API server, and an answer on a machine that is busy training.
+        "WORKERS__EXECUTION_API_RETRIES": "7",
+        "WORKERS__EXECUTION_API_TIMEOUT": "30",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 

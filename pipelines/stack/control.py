@@ -12,14 +12,14 @@ from pipelines.stack import airflow_setup, credentials, processes, supervision
 from pipelines.stack.folders import make_folders
 from pipelines.stack.health import ServiceState, health
 from pipelines.stack.ports import check_ports
-from pipelines.stack.programs import Program, programs, shared_environment
-from pipelines.stack.readiness import wait_until_ready
+from pipelines.stack.programs import Program, Start, programs, shared_environment
+from pipelines.stack.readiness import Readiness
 from pipelines.stack.settings import Stack
 from pipelines.stack.supervisor_client import SupervisorClient
 
 Report = Callable[[str], None]
 
-START_DEADLINE_S = 180
+START_DEADLINE_S = 300
 STOP_DEADLINE_S = 20
 
 
@@ -96,15 +96,20 @@ def _resume(stack: Stack, report: Report, deadline_s: float) -> None:
 
 
 def _bring_up(stack: Stack, chosen: list[Program], report: Report, deadline_s: float) -> None:
-    """Prepares Airflow's database while the other programs start, then starts what does not run yet."""
+    """Starts what does not run yet, each program as soon as what it needs is there."""
+    readiness = Readiness(stack, report, deadline_s)
     if airflow_setup.needs_migration(stack):
         report("Preparing Airflow's database.")
-        airflow = next(program for program in chosen if program.needs_database)
+        airflow = next(program for program in chosen if program.start is Start.WITH_DATABASE)
         airflow_setup.migrate(stack, {**shared_environment(stack), **airflow.environment})
-    for program in chosen:
-        _client(stack).start(program.name)
-    wait_until_ready(stack, report, deadline_s)
-    airflow_setup.ensure_pool(stack)
+    for stage in Start:
+        if stage is Start.WITH_API:
+            readiness.wait("airflow-api-server")
+            airflow_setup.ensure_pool(stack)
+        for program in chosen:
+            if program.start is stage:
+                _client(stack).start(program.name)
+    readiness.wait()
 
 
 def _stop(stack: Stack, report: Report) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from pipelines.stack.airflow_environment import airflow_environment
 from pipelines.stack.credentials import Credentials
@@ -13,6 +14,14 @@ from pipelines.stack.settings import HOST, Stack
 
 # In the environment of every process of the stack, and of what those start: `down` finds them by it.
 MARKER = "SLIPWAY_STACK"
+
+
+class Start(Enum):
+    """What a program waits for before it starts."""
+
+    AT_ONCE = "nothing"
+    WITH_DATABASE = "the tables in Airflow's database"
+    WITH_API = "Airflow's API"
 
 
 @dataclass(frozen=True)
@@ -23,13 +32,15 @@ class Program:
         name: As in `supervisorctl status`, and of its log file.
         command: Program and arguments. Other users of the machine can read them: no secrets here.
         environment: What it gets beyond the shared variables.
-        needs_database: Starts only when Airflow's database has its tables.
+        start: What has to be there before it starts.
+        stop_wait_s: How long it may take to stop before it is killed, in seconds.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    needs_database: bool = False
+    start: Start = Start.AT_ONCE
+    stop_wait_s: int = 10
 
 
 def programs(stack: Stack, credentials: Credentials) -> list[Program]:
@@ -61,15 +72,14 @@ def _airflow(stack: Stack, credentials: Credentials) -> list[Program]:
     airflow = str(stack.airflow_bin / "airflow")
     environment = airflow_environment(stack, credentials)
     # Else both serve logs on ports 8793 and 8794 of every interface; here the API reads the files.
-    commands = {
-        "airflow-api-server": ("api-server",),
-        "airflow-scheduler": ("scheduler", "--skip-serve-logs"),
-        "airflow-dag-processor": ("dag-processor",),
-        "airflow-triggerer": ("triggerer", "--skip-serve-logs"),
-    }
+    quiet = "--skip-serve-logs"
     return [
-        Program(name, (airflow, *arguments), environment, needs_database=True)
-        for name, arguments in commands.items()
+        Program("airflow-api-server", (airflow, "api-server"), environment, Start.WITH_DATABASE),
+        Program("airflow-dag-processor", (airflow, "dag-processor"), environment, Start.WITH_DATABASE),
+        # With a trigger running it waits 10 s for nothing; triggers keep no state, the next start makes them anew.
+        Program("airflow-triggerer", (airflow, "triggerer", quiet), environment, Start.WITH_DATABASE, 2),
+        # It goes on with the runs of before at once, and a task that finds no API fails.
+        Program("airflow-scheduler", (airflow, "scheduler", quiet), environment, Start.WITH_API),
     ]
 
 

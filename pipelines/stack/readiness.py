@@ -16,25 +16,41 @@ POLL_S = 0.5
 SHOWN_LOG_LINES = 15
 
 
-def wait_until_ready(stack: Stack, report: Callable[[str], None], deadline_s: float) -> None:
-    """Reports each service as it comes up and returns when all programs run and all services work.
+class Readiness:
+    """Follows a start: reports each service once, as it comes up, and knows when the time is over.
 
-    Raises:
-        UnavailableError: The deadline passed, or supervisord gave a program up.
+    Args:
+        stack: Which stack.
+        report: Gets one line for each service.
+        deadline_s: How long all of them together may take, in seconds.
     """
-    began = time.monotonic()
-    told: set[str] = set()
-    while True:
-        states, elapsed_s = health(stack), time.monotonic() - began
-        for service in (state.service for state in states if state.healthy and state.service not in told):
-            told.add(service)
-            report(f"{service} is up after {elapsed_s:.0f} s.")
-        obstacles = _obstacles(states, program_states(stack))
-        if not obstacles:
-            return
-        if "FATAL" in obstacles.values() or elapsed_s > deadline_s:
-            raise UnavailableError(_explain(stack, obstacles, deadline_s))
-        time.sleep(POLL_S)
+
+    def __init__(self, stack: Stack, report: Callable[[str], None], deadline_s: float) -> None:
+        self._stack, self._report, self._deadline_s = stack, report, deadline_s
+        self._began = time.monotonic()
+        self._told: set[str] = set()
+
+    def wait(self, program: str | None = None) -> None:
+        """Returns when `program` works, or, without one, when all programs run and all services work.
+
+        Raises:
+            UnavailableError: The deadline passed, or supervisord gave a program up.
+        """
+        while self._look(program):
+            time.sleep(POLL_S)
+
+    def _look(self, program: str | None) -> bool:
+        """Whether there is still something to wait for."""
+        states, elapsed_s = health(self._stack), time.monotonic() - self._began
+        for service in (
+            state.service for state in states if state.healthy and state.service not in self._told
+        ):
+            self._told.add(service)
+            self._report(f"{service} is up after {elapsed_s:.0f} s.")
+        obstacles = _obstacles(states, program_states(self._stack))
+        if "FATAL" in obstacles.values() or (obstacles and elapsed_s > self._deadline_s):
+            raise UnavailableError(_explain(self._stack, obstacles, self._deadline_s))
+        return program in obstacles if program else bool(obstacles)
 
 
 def _obstacles(states: list[ServiceState], programs: dict[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from components.errors import UnavailableError
-from pipelines.stack.programs import MARKER, Program, shared_environment
+from pipelines.stack.programs import MARKER, Program, Start, shared_environment
 from pipelines.stack.settings import Stack
 
 HERE = Path(__file__).parent
@@ -88,7 +88,8 @@ def _render_program(stack: Stack, program: Program) -> str:
         name=program.name,
         command=shlex.join(program.command),
         environment=_assignments({**shared_environment(stack), **program.environment}),
-        autostart="false" if program.needs_database else "true",
+        autostart="true" if program.start is Start.AT_ONCE else "false",
+        stop_wait_s=str(program.stop_wait_s),
         log=str(log_path(stack, program.name)),
         project=str(stack.project),
     )
