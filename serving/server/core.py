@@ -121,6 +121,7 @@ class Core(Generic[S]):
         with self._polling:
             removed = set(self._models) - set(wanted)
             self._models = wanted
+        _log.info("Configured models: %s", ", ".join(wanted) or "none")
         for name in removed:
             self._manager.aspire(name, {})
         self.poll()

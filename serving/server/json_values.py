@@ -14,10 +14,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from serving.server.errors import Code, ServingError, invalid_argument
+from serving.server.errors import Code, ServingError, invalid_argument, truncated
 
 Json: TypeAlias = Any
 
+_MAX_RANK = 32  # numpy's limit
 _INT32 = (-(2**31), 2**31 - 1)
 _INTEGERS = {
     "int8": _INT32,
@@ -86,8 +87,8 @@ def is_base64(value: Json) -> bool:
 
 
 def shown(value: Json) -> str:
-    """Returns `value` as it is quoted in error messages."""
-    return json.dumps(value, indent=4)
+    """Returns `value` as it is quoted in error messages, cut where it is long."""
+    return truncated(json.dumps(value, indent=4))
 
 
 def type_error(value: Json, dtype: str) -> ServingError:
@@ -97,9 +98,13 @@ def type_error(value: Json, dtype: str) -> ServingError:
 
 
 def _shape(value: Json) -> tuple[int, ...]:
-    if not isinstance(value, list):
-        return ()
-    return (len(value), *_shape(value[0])) if value else (0,)
+    shape: list[int] = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    if len(shape) > _MAX_RANK:
+        raise invalid_argument(f"A tensor has at most {_MAX_RANK} dimensions, got lists {len(shape)} deep.")
+    return tuple(shape)
 
 
 def _collect(value: Json, level: int, shape: Sequence[int], leaves: list[Json]) -> None:

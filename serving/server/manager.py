@@ -131,18 +131,20 @@ class Manager(Generic[S]):
                 with self._load_slots:
                     return self._load_version(record.model, record.path), None
             except ServingError as error:
-                failure = error
+                # A fresh one is kept: the traceback of the raised one would hold the broken graph in memory.
+                failure = ServingError(error.code, error.message)
             except Exception as error:  # whatever a broken model raises, the other models go on
                 failure = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
             _log.error("Loading version %d of model %s failed: %s", record.version, record.model, failure)
-            if not retries_left or not self._still_aspired(record):
+            if not retries_left or not self._pause(record):
                 break
-            time.sleep(self._retries.interval_s)
         return None, failure
 
-    def _still_aspired(self, record: VersionRecord) -> bool:
-        with self._changed:
-            return record.aspired
+    def _pause(self, record: VersionRecord) -> bool:
+        """Waits between two attempts; says whether the version is still wanted."""
+        end = time.monotonic() + self._retries.interval_s
+        self.wait(lambda: not record.aspired, lambda: time.monotonic() < end)
+        return record.aspired
 
     def _close_when_idle(self, record: VersionRecord) -> None:
         if record.state is State.UNLOADING and record.in_flight == 0 and record.servable is not None:

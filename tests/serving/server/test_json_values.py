@@ -1,8 +1,12 @@
+import functools
+
 import numpy as np
 import pytest
 
 from serving.server.errors import Code, ServingError
 from serving.server.json_values import to_array
+
+THIRTY_THREE_DEEP = functools.reduce(lambda inner, _: [inner], range(33), 1)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,11 @@ def test_strings_and_base64_become_bytes():
             "float",
             "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2",
         ),
+        (
+            THIRTY_THREE_DEEP,
+            "float",
+            "A tensor has at most 32 dimensions, got lists 33 deep.",
+        ),
         ({"b64": "!"}, "string", "Unable to base64 decode"),
         ({"b64": "AA==", "more": 1}, "string", "not formatted correctly for base64 data"),
     ],
@@ -66,3 +75,9 @@ def test_a_type_without_json_form_is_unimplemented():
     with pytest.raises(ServingError, match="Conversion of JSON Value: 1 to type: half") as caught:
         to_array(1, "half")
     assert caught.value.code is Code.UNIMPLEMENTED
+
+
+def test_a_long_value_is_not_quoted_whole():
+    with pytest.raises(ServingError) as caught:
+        to_array("x" * 5000, "float")
+    assert len(caught.value.message) < 1200

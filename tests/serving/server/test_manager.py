@@ -132,6 +132,15 @@ def test_a_failed_load_is_tried_again_as_often_as_told():
     assert manager.states("m")[0].error is None
 
 
+def test_a_version_that_is_no_longer_wanted_is_not_tried_again():
+    loader = Loader(failures=99)
+    manager = Manager(loader, Retries(5, 3600))
+    manager.aspire("m", paths(1))
+    manager.aspire("m", {})
+    await_states(manager, v1=State.END)
+    assert loader.attempts == 1
+
+
 def test_a_failed_version_is_not_tried_again_until_it_went_and_came_back():
     loader = Loader(failures=1)
     manager = Manager(loader, Retries(0, 0))
