@@ -26,6 +26,7 @@ def airflow_environment(stack: Stack, credentials: Credentials) -> dict[str, str
         "AIRFLOW_HOME": str(stack.airflow),
         "MLFLOW_TRACKING_URI": stack.mlflow_url,
         "SLIPWAY_ML_PYTHON": str(stack.ml_python),
+        "SLIPWAY_WORKER_SOCKET": str(stack.worker_socket),
         **{f"AIRFLOW__{option}": value for option, value in options.items()},
     }
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 PROJECT = Path(__file__).resolve().parents[2]
 UV_REQUIREMENT = "uv==0.13.8"
-OLDEST_UV = (0, 5)
+OLDEST_UV = [0, 5]
 PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 PROBE = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
 PROBE_TIMEOUT_S = 20
@@ -62,18 +62,9 @@ def install(environment: Environment) -> None:
 
 def lock() -> None:
     """Compiles requirements.txt into the complete pins of both environments."""
-    compile_pins = (find_uv(), "pip", "compile", "--quiet", "--generate-hashes")
-    shared = ("--custom-compile-command", "make lock", "requirements.txt")
-    _run(*compile_pins, "--python-version", "3.10", *shared, "--output-file", "locks/ml.txt")
-    _run(
-        *compile_pins,
-        "--universal",
-        "--python-version",
-        "3.11",
-        *shared,
-        "--output-file",
-        "locks/airflow.txt",
-    )
+    pin = (find_uv(), *["pip", "compile", "--quiet", "--generate-hashes", "--custom-compile-command"], "make lock")
+    _run(*pin, "--python-version", "3.10", "requirements.txt", "-o", "locks/ml.txt")
+    _run(*pin, "--universal", "--python-version", "3.11", "requirements.txt", "-o", "locks/airflow.txt")
 
 
 def find_uv() -> str:
@@ -106,11 +97,8 @@ def _candidates(versions: tuple[str, ...]) -> Iterator[Path]:
     # pyenv's shims on PATH answer for the activated version only.
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for version in versions:
-        yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), key=_patch, reverse=True)
-
-
-def _patch(path: Path) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", path.parents[1].name)]
+        installed = pyenv.glob(f"versions/{version}.*/bin/python{version}")
+        yield from sorted(installed, key=lambda path: _numbers(path.parents[1].name), reverse=True)
 
 
 def _version(python: Path) -> str:
@@ -129,12 +117,14 @@ def _version(python: Path) -> str:
 
 def _make_environment(uv: str, environment: Environment) -> None:
     found, rejected = find_python(environment)
+    make = (uv, "venv", "--clear", "--python")
     wanted = " or ".join(environment.versions)
-    if not found:
-        _say(f"No Python {wanted} on this machine: uv downloads one.")
-    choice = ("--python", found) if found else ("--managed-python", "--python", environment.versions[0])
+    if found:
+        _run(*make, found, str(environment.folder))
+        return
+    _say(f"No Python {wanted} on this machine: uv downloads one.")
     try:
-        _run(uv, "venv", "--clear", *choice, str(environment.folder))
+        _run(*make, environment.versions[0], "--managed-python", str(environment.folder))
     except SetupError:
         looked_at = "".join(f"\n  - {line}" for line in rejected)
         raise SetupError(
@@ -169,9 +159,12 @@ def _has(module: str) -> bool:
     return probe.returncode == 0
 
 
-def _uv_version(uv: str) -> tuple[int, ...]:
-    answer = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout
-    return tuple(int(number) for number in re.findall(r"\d+", answer)[:3])
+def _uv_version(uv: str) -> list[int]:
+    return _numbers(subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
 
 
 def _run(*command: str) -> None:

@@ -49,6 +49,7 @@ def programs(stack: Stack, credentials: Credentials) -> list[Program]:
         *_airflow(stack, credentials),
         _mlflow(stack),
         _model_server(stack),
+        _ml_worker(stack),
     ]
 
 
@@ -107,3 +108,10 @@ def _model_server(stack: Stack) -> Program:
         "--allow_version_labels_for_unavailable_models=true",
     )
     return Program("model-server", (*server, *flags), {"TF_USE_LEGACY_KERAS": "1"})
+
+
+def _ml_worker(stack: Stack) -> Program:
+    """Holds TFX and TensorFlow loaded and forks a child for each node."""
+    environment = {"MLFLOW_TRACKING_URI": stack.mlflow_url, "PYTHONUNBUFFERED": "1"}
+    # Stopping lets a running node end by itself first: 10 s, then a little for the rest.
+    return Program("ml-worker", (str(stack.ml_python), "-m", "pipelines.worker"), environment, stop_wait_s=15)

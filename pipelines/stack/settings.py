@@ -139,6 +139,11 @@ class Stack:
         return Path(os.sep, "tmp", f"slipway-{os.getuid()}-{digest}")
 
     @property
+    def worker_socket(self) -> Path:
+        """Where the ML worker takes nodes."""
+        return self.sockets / "worker.sock"
+
+    @property
     def ml_python(self) -> Path:
         """Interpreter of the ML environment."""
         return self.project / ".venv" / "ml" / "bin" / "python"
