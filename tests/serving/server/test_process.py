@@ -1,4 +1,5 @@
-import concurrent.futures
+import http.client
+import json
 import socket
 import subprocess
 import sys
@@ -73,15 +74,16 @@ def test_a_server_told_to_stop_answers_what_is_under_way_and_exits_with_0(single
     assert f"Exporting HTTP/REST API at:localhost:{single.rest_port} ..." in single.log
     client = connect(single.address)
     assert client.version(model="single") == 3
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        request = client.request({"rounds": np.int32(40_000)}, model="single", signature="slow")
-        over_grpc = pool.submit(client.predictions.Predict, request)
-        body = {"signature_name": "slow", "inputs": 40_000}
-        over_http = pool.submit(httpx.post, f"{single.url}/v1/models/single:predict", json=body)
-        assert client.version(model="single") == 3
-        assert single.terminate() == 0
-        assert over_grpc.result().outputs["version"].int_val[0] == 3
-        assert over_http.result().json() == {"outputs": 3}
+    request = client.request({"rounds": np.int32(40_000)}, model="single", signature="slow")
+    over_grpc = client.predictions.Predict.future(request)
+    over_http = http.client.HTTPConnection("127.0.0.1", single.rest_port)
+    over_http.request("POST", "/v1/models/single:predict", '{"signature_name": "slow", "inputs": 40000}')
+    # Both servers have read the slow requests when they answer later ones.
+    assert client.version(model="single") == 3
+    assert httpx.get(f"{single.url}/v1/models/single").status_code == 200
+    assert single.terminate() == 0
+    assert over_grpc.result().outputs["version"].int_val[0] == 3
+    assert json.load(over_http.getresponse()) == {"outputs": 3}
 
 
 def test_a_taken_port_is_named_and_the_server_exits(busy):
