@@ -118,9 +118,7 @@ def _evaluator(
     ).with_id(node_id)
 
 
-def _train_and_evaluate(
-    config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]
-) -> None:
+def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
     nodes["train"] = tfx.components.Trainer(
         run_fn="components.training.run_fn.run_fn",
         examples=nodes["augment"].outputs["augmented_examples"],
@@ -171,9 +169,7 @@ def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
     )
 
 
-def _release(
-    config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]
-) -> None:
+def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
     compressed = config.candidate == "compressed"
     candidate = (
         nodes["compress"].outputs["compressed_model"] if compressed else nodes["train"].outputs["model"]

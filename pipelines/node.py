@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from pipelines import failures
 from pipelines.failures import Cancelled
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
-from pipelines.stack.settings import Stack
+from pipelines.tracking_uri import tracking_uri
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Attempt:
         try:
             result, code = self._run(), 0
         except (Exception, Cancelled) as error:
-            failure = failures.explain(error, _tracking_uri())
+            failure = failures.explain(error, tracking_uri())
             logger.error("%s", failure.message, exc_info=None if failure.explained else error)
             result, code = NodeResult(FAILED, failure.message, self.url), failure.exit_code
         result = replace(result, seconds=round(time.monotonic() - started, 2))
@@ -77,10 +77,6 @@ class Attempt:
         tracked = TrackedNode(self.folder, self.node)
         self.url = tracked.url
         return tracked.run()
-
-
-def _tracking_uri() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or Stack.from_environment().mlflow_url
 
 
 def _cancel(number: int, frame: FrameType | None) -> NoReturn:

@@ -22,6 +22,7 @@ from pipelines.image_pipeline import Placement, create_pipeline
 from pipelines.run_folder import RunFolder
 from pipelines.stack.settings import PROJECT, Stack
 from pipelines.tracking import Tracker
+from pipelines.tracking_uri import tracking_uri
 from serving.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -29,11 +30,6 @@ logger = logging.getLogger(__name__)
 REQUEST = "request.json"
 RUN = "run.json"
 REPRESENTATION = "pipeline.json"
-
-
-def tracking_uri(stack: Stack) -> str:
-    """Returns MLFLOW_TRACKING_URI, or the stack's own MLflow server."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or stack.mlflow_url
 
 
 def server_command() -> list[str]:
@@ -82,7 +78,7 @@ def run(folder: RunFolder) -> str:
     stack = Stack.from_environment()
     request = _request(folder)
     config = configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
-    uri = tracking_uri(stack)
+    uri = tracking_uri()
     digest = sources.digest(config.data.ingestion())
     live_version, live_model = _live_model(Registry(uri), config.name, folder.pipeline_dir)
     connection = metadata.connection(folder.pipeline_dir)

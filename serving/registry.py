@@ -65,6 +65,11 @@ class Registry:
         previous = found.tags.get(PREVIOUS_CHAMPION_TAG)
         return Wanted(roles.get(CHAMPION), roles.get(CHALLENGER), int(previous) if previous else None)
 
+    def aliases(self, model: str) -> dict[str, int]:
+        """Returns the version behind each alias of a model."""
+        found = self.client.get_registered_model(model).aliases
+        return {alias: int(version) for alias, version in found.items()}
+
     def versions(self, model: str) -> list[ModelVersion]:
         """Returns all versions of a model, newest first."""
         found = self.client.search_model_versions(f"name = '{model}'", max_results=1000)

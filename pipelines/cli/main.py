@@ -1,0 +1,125 @@
+"""The command `slipway`. Heavy imports happen inside the commands, so that `--help` is instant."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from pipelines.cli.console import explained, parse_settings
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+setting = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value, such as train.epochs=2."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Nightly retraining of image models: Airflow, TFX, MLflow, TensorFlow Serving."""
+
+
+@main.command()
+@click.argument("pipeline")
+@setting
+@explained
+def run(pipeline: str, settings: tuple[str, ...]) -> None:
+    """Run the whole PIPELINE in this process, without Airflow.
+
+    Exit code 0: released; 99: refused by a gate; anything else: failed.
+    """
+    from pipelines.cli import runs
+
+    sys.exit(runs.run_here(pipeline, parse_settings(settings)))
+
+
+@main.command()
+@click.argument("pipeline")
+@setting
+@click.option("--wait", is_flag=True, help="Follow the run to its end.")
+@explained
+def trigger(pipeline: str, settings: tuple[str, ...], wait: bool) -> None:
+    """Start a run of PIPELINE through Airflow."""
+    from pipelines.cli import runs
+
+    sys.exit(runs.trigger(pipeline, parse_settings(settings), wait=wait))
+
+
+@main.command()
+@click.argument("model")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--label", help="Version label, such as stable (the default) or canary.")
+@click.option("--version", type=click.IntRange(min=1), help="Version number, instead of a label.")
+@explained
+def predict(model: str, files: tuple[Path, ...], label: str | None, version: int | None) -> None:
+    """Ask MODEL about image FILES, by gRPC."""
+    if label and version:
+        raise click.UsageError("Expected --label or --version, got both.")
+    from pipelines.cli import models
+
+    models.predict(model, files, label if label or version else "stable", version)
+
+
+@main.command()
+@explained
+def models() -> None:
+    """Show the registry beside what is served."""
+    from pipelines.cli import models as shown
+
+    shown.show()
+
+
+@main.command()
+@click.argument("model")
+@click.argument("version", type=click.IntRange(min=1))
+@explained
+def promote(model: str, version: int) -> None:
+    """Make VERSION of MODEL the champion and serve it."""
+    from pipelines.cli import models
+
+    models.promote(model, version)
+
+
+@main.command()
+@click.argument("model")
+@explained
+def rollback(model: str) -> None:
+    """Go back to the previous champion of MODEL."""
+    from pipelines.cli import models
+
+    models.rollback(model)
+
+
+@main.command()
+@explained
+def status() -> None:
+    """Show what runs, and how the newest run of each pipeline ended."""
+    from pipelines.cli import status as shown
+
+    sys.exit(shown.show())
+
+
+@main.command("compile")
+@explained
+def compile_() -> None:
+    """Write the manifests that Airflow draws."""
+    from pipelines.cli import manifests
+
+    manifests.compile_all()
+
+
+@main.command()
+@explained
+def demo() -> None:
+    """Start the stack, train digits through Airflow, ask the served model."""
+    from pipelines.cli import demo as shown
+
+    sys.exit(shown.run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""`slipway run` and `slipway trigger`: one run here, or one through Airflow."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.errors import SettingsError, UnavailableError
+from pipelines.airflow_client import FINISHED, AirflowClient
+from pipelines.cli.progress import Progress
+from pipelines.failures import REFUSED
+from pipelines.run_folder import RunFolder
+from pipelines.stack.settings import PROJECT, Stack
+
+POLL_S = 1.0
+PARSE_TIMEOUT_S = 60.0
+LOG_LINES = 25
+QUEUED = (None, "scheduled", "queued", "none")
+
+
+def run_here(pipeline: str, values: Mapping[str, Any]) -> int:
+    """Runs the whole pipeline in this process; returns the exit code."""
+    from pipelines import config
+
+    config.load(pipeline, values, "--set")  # a typing mistake should not cost the import of TFX
+    click.echo("Importing TFX and TensorFlow ...")
+    from pipelines import local_run
+    from pipelines.node import quiet
+
+    quiet()
+    with Progress(f"slipway run {pipeline}") as progress:
+        summary = local_run.run(pipeline, values, progress.update)
+    return say_summary(summary)
+
+
+def _form_keys(pipeline: str) -> list[str]:
+    path = PROJECT / "pipelines" / "manifests" / f"{pipeline}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.json")))
+        raise SettingsError(
+            f"Expected one of the compiled pipelines {known}, got {pipeline!r}. A new one needs `make compile`."
+        )
+    return list(json.loads(path.read_text())["params"])
+
+
+def _check_keys(pipeline: str, values: Mapping[str, Any]) -> None:
+    known = _form_keys(pipeline)
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise SettingsError(
+            f"Unknown key(s) {', '.join(unknown)} for the trigger form of {pipeline}. Known: {', '.join(known)}."
+        )
+
+
+def _wait_for_dag(airflow: AirflowClient, dag_id: str) -> None:
+    deadline = time.monotonic() + PARSE_TIMEOUT_S
+    while not airflow.has_dag(dag_id):
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"Expected the DAG {dag_id} at {airflow.url} within {PARSE_TIMEOUT_S:.0f} s, and it is not there. "
+                "Look at the import errors on Airflow's home page."
+            )
+        time.sleep(POLL_S)
+
+
+def trigger(pipeline: str, values: Mapping[str, Any], *, wait: bool) -> int:
+    """Starts a run through Airflow's API; with `wait`, follows it to its end. Returns the exit code."""
+    _check_keys(pipeline, values)
+    stack = Stack.from_environment()
+    airflow = AirflowClient(stack)
+    dag_id = f"train_{pipeline}"
+    _wait_for_dag(airflow, dag_id)
+    run_id = airflow.trigger(dag_id, values)
+    click.echo(f"Started {dag_id}: {airflow.run_url(dag_id, run_id)}")
+    if not wait:
+        return 0
+    state = follow(airflow, dag_id, run_id)
+    summary = RunFolder(stack.home, pipeline, run_id).read("summary.json")
+    if state == "failed":
+        _say_failures(airflow, dag_id, run_id)
+    return say_summary(summary or {"run_id": run_id, "state": state, "reason": ""})
+
+
+def follow(airflow: AirflowClient, dag_id: str, run_id: str) -> str:
+    """Shows the tasks of a run until it ends; returns its state."""
+    try:
+        with Progress(f"{dag_id} {run_id}") as progress:
+            while True:
+                state = airflow.state(dag_id, run_id)
+                _show_tasks(airflow, dag_id, run_id, progress)
+                if state in FINISHED:
+                    return state
+                time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        click.echo(f"\nThe run goes on: {airflow.run_url(dag_id, run_id)}")
+        sys.exit(130)
+
+
+def _show_tasks(airflow: AirflowClient, dag_id: str, run_id: str, progress: Progress) -> None:
+    tasks = airflow.tasks(dag_id, run_id).values()
+    for task in sorted(tasks, key=lambda found: found["start_date"] or "~"):
+        if task["state"] not in QUEUED:
+            progress.update(task["task_id"], task["state"], task["duration"])
+
+
+def _say_failures(airflow: AirflowClient, dag_id: str, run_id: str) -> None:
+    for task_id, task in airflow.tasks(dag_id, run_id).items():
+        if task["state"] == "failed":
+            click.secho(f"\nLast lines of {task_id}:", fg="red", err=True)
+            for line in airflow.log(dag_id, run_id, task_id, task["try_number"])[-LOG_LINES:]:
+                click.echo(f"  {line}", err=True)
+
+
+def say_summary(summary: Mapping[str, Any]) -> int:
+    """Says what a run came to; returns the exit code: 0, 99 for refused, 1 for failed."""
+    state, reason = summary["state"], summary.get("reason", "")
+    colour = {"succeeded": "green", "refused": "yellow"}.get(state, "red" if state == "failed" else "green")
+    click.secho(f"Run {summary['run_id']} {state}{f': {reason}' if reason else ''}", fg=colour)
+    return {"failed": 1, "refused": REFUSED}.get(state, 0)
+
+
+def newest_summary(stack: Stack, pipeline: str) -> dict[str, Any]:
+    """Returns the summary of the newest run that has one; empty without."""
+    runs = sorted(
+        (stack.pipelines / pipeline / "runs").glob("*/summary.json"), key=lambda path: path.stat().st_mtime
+    )
+    return dict(json.loads(Path(runs[-1]).read_text())) if runs else {}

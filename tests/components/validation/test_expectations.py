@@ -1,0 +1,62 @@
+import pandas as pd
+import pytest
+
+from components.validation import expectations
+from components.validation.facts import facts_of
+from components.validation.settings import ValidationSettings
+
+SETTINGS = ValidationSettings(min_records_per_split=5)
+
+
+def check(facts, tmp_path, settings=SETTINGS):
+    return expectations.run(
+        facts, expectations.suite(settings, 2), docs_dir=tmp_path / "docs", run_name="test"
+    )
+
+
+@pytest.fixture(scope="module")
+def facts(examples_dir):
+    return facts_of(str(examples_dir))
+
+
+def test_good_data_breaks_no_expectation_and_has_data_docs(facts, tmp_path):
+    assert check(facts, tmp_path) == []
+    assert (tmp_path / "docs/index.html").is_file()
+    assert list((tmp_path / "docs/validations").rglob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "named"),
+    [
+        pytest.param("label", 7, "expect_column_values_to_be_between on label", id="a label out of range"),
+        pytest.param(
+            "std", 0.0, "expect_column_values_to_be_between on std", id="an image of one flat colour"
+        ),
+        pytest.param("width", 1, "expect_column_values_to_be_between on width", id="an image too narrow"),
+        pytest.param(
+            "channels", 2, "expect_column_values_to_be_in_set on channels", id="an odd number of channels"
+        ),
+    ],
+)
+def test_each_broken_expectation_is_named(facts, tmp_path, column, value, named):
+    broken = facts.copy()
+    broken.loc[0, column] = value
+    assert any(sentence.startswith(named) for sentence in check(broken, tmp_path))
+
+
+def test_a_class_without_examples_is_named(facts, tmp_path):
+    (sentence,) = check(facts[facts.label == 0], tmp_path)
+    assert "expect_column_distinct_values_to_contain_set on label" in sentence
+
+
+def test_a_split_with_too_few_records_is_named(facts, tmp_path):
+    few = pd.concat([facts[facts.split != "test"], facts[facts.split == "test"].head(2)])
+    (sentence,) = check(few, tmp_path)
+    assert "expect_table_row_count_to_be_between" in sentence
+    assert "test" in sentence
+
+
+def test_duplicated_images_are_named(facts, tmp_path):
+    doubled = facts.copy()
+    doubled["digest"] = doubled["digest"].iloc[0]
+    assert any("on digest" in sentence for sentence in check(doubled, tmp_path))

@@ -1,0 +1,41 @@
+import pytest
+
+from pipelines import config, graph, manifest
+
+PATHS = {node.id: None for node in graph.NODES}
+
+
+@pytest.mark.parametrize("name", config.names())
+def test_the_committed_manifest_is_what_the_configuration_compiles_to(name):
+    assert manifest.path_of(name).read_text() == manifest.text_of(config.load(name)), "run `make compile`"
+
+
+def test_a_manifest_holds_every_node_of_the_design():
+    nodes = manifest.compile_manifest(config.load("digits"))["nodes"]
+    assert [node["id"] for node in nodes] == list(PATHS)
+
+
+def test_the_float_candidate_leaves_compression_out():
+    nodes = manifest.compile_manifest(config.load("digits", {"candidate": "float"}))["nodes"]
+    by_id = {node["id"]: node for node in nodes}
+    assert "compress" not in by_id
+    assert by_id["infra_validate"]["upstream"] == ["evaluate"]
+
+
+def test_a_gate_stands_between_each_model_and_what_uses_it():
+    edges = {
+        node["id"]: node["upstream"] for node in manifest.compile_manifest(config.load("digits"))["nodes"]
+    }
+
+    def before(node):
+        return set(edges[node]).union(*(before(upstream) for upstream in edges[node]))
+
+    assert {"validate", "augment"} <= before("train")
+    assert "evaluate" in before("compress")
+    assert "evaluate_compressed" in before("infra_validate")
+    assert {"infra_validate", "approve"} <= before("push")
+    assert before("close") == set(edges) - {"close"}
+
+
+def test_nothing_of_this_machine_gets_into_a_manifest():
+    assert str(manifest.MANIFESTS_DIR.parent.parent) not in manifest.path_of("digits").read_text()
