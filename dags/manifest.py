@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dags.manifest_rules import ManifestError, Record, check_graph
 
@@ -83,7 +84,7 @@ def _manifest(record: Record, *, stem: str) -> Manifest:
         pipeline=stem,
         description=record.take("description", str),
         schedule=record.take("schedule", str, type(None)),
-        timezone=record.take("timezone", str),
+        timezone=_timezone(record.take("timezone", str)),
         max_active_runs=record.take_number("max_active_runs", int, at_least=1),
         params={name: _param(field) for name, field in record.fields("params")},
         groups=tuple(_group(item) for item in record.items("groups")),
@@ -91,6 +92,13 @@ def _manifest(record: Record, *, stem: str) -> Manifest:
     )
     check_graph(manifest.nodes, groups={group.id for group in manifest.groups})
     return manifest
+
+
+def _timezone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (OSError, ValueError, ZoneInfoNotFoundError) as error:
+        raise ManifestError(f"timezone must be a name such as Europe/Berlin, got {name!r}.") from error
 
 
 def _param(record: Record) -> Mapping[str, Any]:

@@ -125,5 +125,5 @@ def _expect_unique(ids: Sequence[str]) -> None:
 
 
 def _expect_one_of(where: str, value: Any, allowed: Collection[str]) -> None:
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ManifestError(f"{where} must be one of {', '.join(sorted(allowed))}, got {shown(value)}.")

@@ -1,5 +1,6 @@
 """Draws a manifest as an Airflow DAG: tasks, edges, trigger form, schedule, documentation."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup, TriggerRule
+from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
 from dags.manifest import Manifest, Node, read
 from dags.manifest_rules import ManifestError
@@ -71,7 +73,7 @@ def build_dag(manifest: Manifest) -> DAG:
         schedule=_schedule(manifest),
         catchup=False,
         max_active_runs=manifest.max_active_runs,
-        params={name: Param(**schema) for name, schema in manifest.params.items()},
+        params={name: _param(name, schema) for name, schema in manifest.params.items()},
         default_args=DEFAULT_ARGS,
         tags=["slipway", "training"],
         # Airflow would otherwise take it for a DAG of every file that draws it.
@@ -85,7 +87,24 @@ def build_dag(manifest: Manifest) -> DAG:
 def _schedule(manifest: Manifest) -> CronTriggerTimetable | None:
     if manifest.schedule is None:
         return None
-    return CronTriggerTimetable(manifest.schedule, timezone=manifest.timezone)
+    timetable = CronTriggerTimetable(manifest.schedule, timezone=manifest.timezone)
+    try:
+        timetable.validate()
+    except AirflowTimetableInvalid as error:
+        raise ManifestError(
+            f"schedule must be a cron expression or null, got {manifest.schedule!r}: {error}"
+        ) from error
+    return timetable
+
+
+def _param(name: str, schema: Mapping[str, Any]) -> Param:
+    param = Param(**schema)
+    try:
+        param.resolve()
+    except ParamValidationError as error:
+        why = str(error).partition("\n")[0]
+        raise ManifestError(f"params[{name!r}].default must satisfy its own schema: {why}") from error
+    return param
 
 
 def _draw_tasks(manifest: Manifest) -> dict[str, BaseOperator]:

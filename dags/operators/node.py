@@ -1,13 +1,18 @@
 """Runs one node of a pipeline, and the two that open and close a run."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.configuration import conf
 
-from dags.operators.exit_codes import raise_unless_succeeded
+from dags.operators.exit_codes import REFUSED, SUCCEEDED, raise_unless_succeeded
 from dags.operators.links import MlflowRunLink
 from dags.operators.module import ModuleOperator
+from dags.operators.process import Runner
+from dags.operators.worker import with_worker
 from dags.run_folder import RunFolder
 
 
@@ -20,6 +25,7 @@ class NodeOperator(ModuleOperator):
 
     operator_extra_links = (MlflowRunLink(),)
     mlflow_run_url: str | None = None
+    _request: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -31,25 +37,33 @@ class NodeOperator(ModuleOperator):
         folder = RunFolder.of(self.pipeline, run_id)
         folder.forget(self.task_id)
         self.before(folder, context)
+        self._request = {"pipeline": self.pipeline, "run_id": run_id, "node": self.task_id}
         code = self.run_module(
             "pipelines.node", ["--pipeline", self.pipeline, "--run-id", run_id, "--node", self.task_id]
         )
         result = folder.result(self.task_id)
         self.mlflow_run_url = result.get("mlflow_run_url")
-        raise_unless_succeeded(
-            code, what=self.task_id, reason=result.get("reason") or self._silence(folder, context)
-        )
-        self.log.info("%s succeeded: %s", self.task_id, result.get("reason") or "no remarks")
+        if code != SUCCEEDED:
+            self._stop_here(code, result, folder, context)
         return result
+
+    def make_runner(self, module: str, arguments: list[str]) -> Runner:
+        """Chooses the ML worker where one answers, else a process of its own."""
+        return with_worker(self._request, super().make_runner(module, arguments))
 
     def before(self, folder: RunFolder, context: Any) -> None:
         """What to leave in the run's folder before the node starts: nothing, for most."""
 
-    def _silence(self, folder: RunFolder, context: Any) -> str:
-        return (
+    def _stop_here(self, code: int, result: dict[str, Any], folder: RunFolder, context: Any) -> None:
+        said = result.get("reason") if result.get("state") != "succeeded" else None
+        reason = said or (
             f"it left no reason in {folder.result_file(self.task_id)}. "
             f"Its last words are above, in the log at {context['ti'].log_url}."
         )
+        state = "refused" if code == REFUSED else "failed"
+        # What a task returns becomes its XCom, and one that raises returns nothing.
+        context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, result | {"state": state, "reason": reason})
+        raise_unless_succeeded(code, what=self.task_id, reason=reason)
 
 
 class PrepareOperator(NodeOperator):

@@ -41,6 +41,7 @@ class ProcessRunner:
         self._cwd = cwd
         self._environment = dict(environment)
         self._guard: subprocess.Popen[str] | None = None
+        self._stopped = False
 
     def run(self, say: Say) -> int:
         """Runs the command to its end; see `Runner.run`.
@@ -58,6 +59,7 @@ class ProcessRunner:
 
     def stop(self) -> None:
         """Closes the guard's standard input, which makes it end the command; see `Runner.stop`."""
+        self._stopped = True
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.close()
 
@@ -75,6 +77,8 @@ class ProcessRunner:
             # Out of the task's process group, which Airflow signals as a whole.
             start_new_session=True,
         )
+        if self._stopped:
+            self.stop()
         return self._guard
 
     @staticmethod

@@ -33,7 +33,6 @@ class ReleaseOperator(ModuleOperator):
         if not isinstance(served, dict):
             self.log.warning("The last line should be a JSON object that says what is served.")
             return {"last_line": self._last_line}
-        self.log.info("Served now: %s", json.dumps(served, indent=2))
         return served
 
 

@@ -1,0 +1,124 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from dags.environment import PROJECT
+
+FORBIDDEN = ("tensorflow", "tfx", "mlflow", "great_expectations", "components", "pipelines", "serving")
+PARSE = f"""
+import json, sys, time
+from airflow.dag_processing.dagbag import DagBag
+import airflow.sdk, airflow.providers.standard.operators.hitl
+before = time.perf_counter()
+bag = DagBag()
+print(json.dumps({{
+    "seconds": time.perf_counter() - before,
+    "errors": bag.import_errors,
+    "dags": sorted(bag.dags),
+    "loaded": [name for name in sys.modules if name.split(".")[0] in {FORBIDDEN}],
+}}))
+"""
+
+
+@pytest.fixture
+def add(manifests, tiny):
+    """Puts a manifest into the folder, under this name and with these changes."""
+
+    def put(name: str, **changes) -> None:
+        (manifests / f"{name}.json").write_text(json.dumps(tiny | {"pipeline": name} | changes))
+
+    return put
+
+
+def test_the_dags_of_the_committed_manifests_load():
+    bag = DagBag()
+
+    assert bag.import_errors == {}
+    committed = {path.stem for path in (PROJECT / "pipelines" / "manifests").glob("*.json")}
+    assert set(bag.dags) == {"release"} | {f"train_{name}" for name in committed}
+
+
+def test_only_the_files_that_define_dags_are_parsed():
+    assert {Path(path).name for path in DagBag().file_last_changed} == {
+        "train.py",
+        "release.py",
+        "manifest_check.py",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"timezone": 5}, "two.json: timezone must be a string, got 5"),
+        (
+            {"schedule": "at night"},
+            "two.json: .*schedule must be a cron expression or null, got .at night.: Exactly 5",
+        ),
+        (
+            {"timezone": "Mars/Olympus"},
+            "two.json: timezone must be a name such as Europe/Berlin, got .Mars/Olympus",
+        ),
+        (
+            {"params": {"n": {"default": 0, "minimum": 1}}},
+            r"two.json: .*params\[.n.\].default must satisfy its own schema: 0 is less than",
+        ),
+        ({"groups": [{"id": "a b", "title": "", "doc": ""}]}, "two.json: "),
+    ],
+)
+def test_a_broken_manifest_is_shown_and_takes_no_other_dag_with_it(add, changes, message):
+    add("one")
+    add("two", **changes)
+    add("three")
+
+    bag = DagBag()
+
+    assert set(bag.dags) == {"train_one", "train_three", "release"}
+    (error,) = bag.import_errors.items()
+    assert error[0].endswith("dags/manifest_check.py")
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(error[1])
+
+
+def test_every_broken_manifest_is_named(add):
+    add("one", schedule=1)
+    add("two", schedule=2)
+
+    (error,) = DagBag().import_errors.values()
+
+    assert "one.json: schedule must be" in error
+    assert "two.json: schedule must be" in error
+
+
+def test_the_release_form_suggests_the_models_of_the_manifests(add):
+    add("one")
+    add("two")
+
+    params = DagBag().dags["release"].params
+
+    assert params["model"] == "one"
+    assert params.get_param("model").schema["examples"] == ["one", "two"]
+
+
+def test_the_release_form_loads_without_manifests(manifests):
+    assert set(DagBag().dags) == {"release"}
+
+
+def test_parsing_loads_nothing_of_the_ml_side(record_property):
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    parsed = json.loads(done.stdout.splitlines()[-1])
+    record_property("parse_seconds", parsed["seconds"])
+    assert parsed["errors"] == {}
+    assert "release" in parsed["dags"]
+    assert parsed["loaded"] == []
