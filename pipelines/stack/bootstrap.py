@@ -62,7 +62,11 @@ def install(environment: Environment) -> None:
 
 def lock() -> None:
     """Compiles requirements.txt into the complete pins of both environments."""
-    pin = (find_uv(), *["pip", "compile", "--quiet", "--generate-hashes", "--custom-compile-command"], "make lock")
+    pin = (
+        find_uv(),
+        *["pip", "compile", "--quiet", "--generate-hashes", "--custom-compile-command"],
+        "make lock",
+    )
     _run(*pin, "--python-version", "3.10", "requirements.txt", "-o", "locks/ml.txt")
     _run(*pin, "--universal", "--python-version", "3.11", "requirements.txt", "-o", "locks/airflow.txt")
 

@@ -20,7 +20,7 @@ from pipelines.stack.supervisor_client import SupervisorClient
 Report = Callable[[str], None]
 
 START_DEADLINE_S = 300
-STOP_DEADLINE_S = 20
+STOP_DEADLINE_S = 30  # longer than the slowest program may take
 
 
 def is_up(stack: Stack) -> bool:
@@ -114,10 +114,10 @@ def _bring_up(stack: Stack, chosen: list[Program], report: Report, deadline_s: f
 
 def _stop(stack: Stack, report: Report) -> None:
     client = _client(stack)
-    if client.pid() is not None:
+    if pid := client.pid():
         report("Stopping the stack.")
         client.shut_down()
-        processes.wait_until_gone(stack, STOP_DEADLINE_S)
+        processes.wait_for_end(pid, STOP_DEADLINE_S)
     if left := processes.end(stack):
         report(f"Ended {left} process(es) that had outlived their program.")
     if survivors := processes.of_stack(stack):

@@ -82,6 +82,13 @@ def wait_until_gone(stack: Stack, timeout_s: float) -> set[int]:
     return alive
 
 
+def wait_for_end(pid: int, timeout_s: float) -> None:
+    """Waits until one process has ended, or the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while _read(pid) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
 def end(stack: Stack, patience_s: float = 5) -> int:
     """Ends what is left of the stack, by TERM and after `patience_s` by KILL; returns how many there were."""
     left = of_stack(stack)
