@@ -2,7 +2,6 @@
 PYTHON ?= python3
 ML := .venv/ml/bin
 AIRFLOW := .venv/airflow/bin
-CHECKED := components dags pipelines serving tests benchmarks
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -33,7 +32,7 @@ test: ## lint, then all tests in both environments, end to end included
 	@$(ML)/python tests/run_all.py
 
 lint: ## style, layering, types
-	$(AIRFLOW)/ruff check $(CHECKED) && $(AIRFLOW)/ruff format --check $(CHECKED)
+	$(AIRFLOW)/ruff check . && $(AIRFLOW)/ruff format --check .
 	PYTHONPATH=. $(AIRFLOW)/lint-imports && $(AIRFLOW)/mypy --python-executable $(ML)/python
 
 compile: ## write the manifests that Airflow draws

@@ -62,13 +62,10 @@ def install(environment: Environment) -> None:
 
 def lock() -> None:
     """Compiles requirements.txt into the complete pins of both environments."""
-    pin = (
-        find_uv(),
-        *["pip", "compile", "--quiet", "--generate-hashes", "--custom-compile-command"],
-        "make lock",
-    )
-    _run(*pin, "--python-version", "3.10", "requirements.txt", "-o", "locks/ml.txt")
-    _run(*pin, "--universal", "--python-version", "3.11", "requirements.txt", "-o", "locks/airflow.txt")
+    pin = [find_uv(), "pip", "compile", "--quiet", "--generate-hashes"]
+    pin += ["--custom-compile-command", "make lock", "requirements.txt"]
+    _run(*pin, "--python-version", "3.10", "--output-file", "locks/ml.txt")
+    _run(*pin, "--universal", "--python-version", "3.11", "--output-file", "locks/airflow.txt")
 
 
 def find_uv() -> str:
