@@ -15,10 +15,21 @@ class ManifestError(ValueError):
 class GraphNode(Protocol):
     """What the shape of the graph depends on."""
 
-    id: str
-    kind: str
-    group: str | None
-    upstream: tuple[str, ...]
+    @property
+    def id(self) -> str:
+        """Unique in the manifest."""
+
+    @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+
+    @property
+    def group(self) -> str | None:
+        """Id of the group that it is drawn in."""
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Ids of the nodes that it waits for."""
 
 
 class Record:
