@@ -69,12 +69,18 @@ def _request(folder: RunFolder) -> dict[str, Any]:
 
 
 def run(folder: RunFolder) -> str:
-    """Prepares a run; safe to repeat. Returns the page of its MLflow run.
+    """Prepares a run. Returns the page of its MLflow run.
+
+    Repeated, as when a task is cleared, it opens the MLflow run again and resolves nothing anew: a run stays
+    what it was prepared to be.
 
     Raises:
         SettingsError: If a value is unknown, malformed or out of range.
         DataError: If the data cannot be found.
     """
+    if prepared := folder.read(RUN):
+        tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
+        return tracker.url(tracker.open(folder.run_id, ""))
     stack = Stack.from_environment()
     request = _request(folder)
     config = configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")

@@ -2,6 +2,7 @@
 
 import tensorflow_model_analysis as tfma
 
+from components import keras  # noqa: F401  the metrics are Keras's; its rules must be in force
 from components.evaluation.settings import EvaluationSettings
 from components.records import LABEL
 
