@@ -1,7 +1,7 @@
 """What a finished node has to say: its verdict, and what goes to its MLflow run. Reads artifacts, runs nothing."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,5 +100,5 @@ def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -
         tracker.dataset(run, f"{channel}/{split}", str(folder), digest_of_split(folder), split)
 
 
-def _flat_parameters(execution: Execution) -> Mapping[str, Any]:
+def _flat_parameters(execution: Execution) -> dict[str, Any]:
     return {name: value for name, value in execution.parameters.items() if value not in ("", None)}

@@ -6,6 +6,7 @@ A retry opens the same child again; tags, not memory, say which run is whose.
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from mlflow.entities import (
     ViewType,
 )
 from mlflow.exceptions import MlflowException
-from mlflow.utils.time import get_current_time_millis
 
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
@@ -53,15 +53,14 @@ class Tracker:
         self.experiment_id = self._experiment()
 
     def _experiment(self) -> str:
-        found = self.client.get_experiment_by_name(self.pipeline)
-        if found is None:
-            try:
-                return self.client.create_experiment(self.pipeline)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-                found = self.client.get_experiment_by_name(self.pipeline)
-        return found.experiment_id
+        if found := self.client.get_experiment_by_name(self.pipeline):
+            return found.experiment_id
+        try:
+            return self.client.create_experiment(self.pipeline)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self._experiment()  # somebody else made it in between
 
     def url(self, run_id: str) -> str:
         """Returns the page of a run."""
@@ -124,7 +123,7 @@ class Tracker:
 
     def metrics(self, run: str, values: Mapping[str, float], step: int = 0) -> None:
         """Logs numbers at a step."""
-        now = get_current_time_millis()
+        now = time.time_ns() // 1_000_000
         batch = [Metric(name, float(value), now, step) for name, value in values.items()]
         for start in range(0, len(batch), 1000):
             self.client.log_batch(run, metrics=batch[start : start + 1000])
