@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -21,8 +20,6 @@ FILE = yaml.safe_load(TEXT)
 SERVICES = FILE["services"]
 HEALTHY, DONE = "service_healthy", "service_completed_successfully"
 
-AIRFLOW_PACKAGES = next((PROJECT / ".venv/airflow/lib").glob("python3.*/site-packages"), None)
-needs_airflow = pytest.mark.skipif(not AIRFLOW_PACKAGES, reason="the Airflow environment is not installed")
 each_service = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -46,24 +43,6 @@ def commands(name):
 def mounts(name):
     """Pairs of what is mounted and where."""
     return [tuple(volume.split(":")[:2]) for volume in SERVICES[name].get("volumes", [])]
-
-
-@cache
-def airflow_options():
-    """Section and name of each option of Airflow and its providers, and whether it is sensitive."""
-    airflow = AIRFLOW_PACKAGES / "airflow"
-    sections = [yaml.safe_load((airflow / "config_templates/config.yml").read_text())]
-    for path in airflow.glob("providers/**/get_provider_info.py"):
-        spec = importlib.util.spec_from_file_location(path.parent.name, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sections.append(module.get_provider_info().get("config") or {})
-    return {
-        (section, option): bool(about.get("sensitive"))
-        for config in sections
-        for section, content in config.items()
-        for option, about in content["options"].items()
-    }
 
 
 def waits_for(name):
@@ -132,22 +111,6 @@ def test_the_programs_of_the_project_that_a_service_runs_exist(name):
             assert importlib.util.find_spec(module)
 
 
-@needs_airflow
-@each_service
-def test_airflow_has_the_commands_that_a_service_runs(name):
-    texts = [
-        (AIRFLOW_PACKAGES / "airflow" / path).read_text()
-        for path in ("cli/cli_config.py", "providers/celery/cli/definition.py")
-    ]
-    known = set(re.findall(r'name="([a-z-]+)"', "\n".join(texts)))
-
-    for command in commands(name):
-        for line in re.findall(r"(?:^|exec )airflow ([a-z -]+)$", command):
-            assert set(line.split()) <= known
-        for app in re.findall(r"celery --app (\S+)\.app", command):
-            assert (AIRFLOW_PACKAGES / app.replace(".", "/")).with_suffix(".py").is_file()
-
-
 def test_every_slipway_variable_is_one_that_the_project_reads():
     used = set(re.findall(r"SLIPWAY_\w+", TEXT))
     sources = [
@@ -158,25 +121,11 @@ def test_every_slipway_variable_is_one_that_the_project_reads():
     assert used <= read | {"SLIPWAY_GRPC_TARGET"}
 
 
-@needs_airflow
-@each_service
-def test_airflow_has_every_option_that_is_set_and_takes_secrets_from_commands(name):
-    options = airflow_options()
-    variables = [variable for variable in SERVICES[name].get("environment", {}) if "AIRFLOW__" in variable]
-    for variable in variables:
-        _, section, option = variable.lower().split("__", 2)
-        sensitive = options.get((section, option.removesuffix("_cmd")))
-        assert sensitive is not None, f"{variable} is no option"
-        assert sensitive == option.endswith("_cmd"), (
-            f"{variable}: secrets, and they alone, come from a command"
-        )
-
-
 @each_service
 def test_a_service_that_stays_says_how_to_ask_whether_it_works_and_is_restarted(name):
     service = SERVICES[name]
 
-    assert one_shot(name) != ("healthcheck" in service)
+    assert one_shot(name) != bool(service.get("healthcheck", {}).get("test"))
     assert one_shot(name) or service["restart"] == "unless-stopped"
     assert service["deploy"]["resources"]["limits"]["memory"]
 
