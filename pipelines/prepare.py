@@ -118,6 +118,7 @@ def run(folder: RunFolder) -> str:
     resolved = config.model_dump()
     tracker.parameters(parent, {key: _at(resolved, key) for key in configuration.keys(resolved)})
     tracker.content(parent, resolved, "config.json")
+    tracker.dataset(parent, config.name, config.data.path or config.data.source, digest, "source")
     folder.write(
         RUN,
         {

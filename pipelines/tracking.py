@@ -35,6 +35,9 @@ NODE = "slipway.node"
 STATE = "slipway.state"
 REASON = "slipway.reason"
 
+# Makes MLflow's pages those for training, not those for language models.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+
 LONGEST_PARAMETER = 6000  # MLflow's limit on the server
 LONGEST_DIGEST = 36  # the same, of a dataset's digest
 
@@ -56,7 +59,7 @@ class Tracker:
         if found := self.client.get_experiment_by_name(self.pipeline):
             return found.experiment_id
         try:
-            return self.client.create_experiment(self.pipeline)
+            return self.client.create_experiment(self.pipeline, tags=KIND)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

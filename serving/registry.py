@@ -52,6 +52,8 @@ class Registry:
 
     def __init__(self, tracking_uri: str) -> None:
         self.tracking_uri = tracking_uri
+        # MLflow resolves `models:/` addresses with the process's own tracking URI, whatever it is called with.
+        mlflow.set_tracking_uri(tracking_uri)
         self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
     def models(self) -> list[str]:
@@ -129,7 +131,6 @@ class Registry:
         return number
 
     def _store(self, model: str, saved_model_dir: str | Path, run_id: str, tags: Mapping[str, str]) -> int:
-        mlflow.set_tracking_uri(self.tracking_uri)
         with mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name=model,

@@ -2,13 +2,14 @@ import hashlib
 import json
 import os
 import signal
+from pathlib import Path
 
 import grpc
 import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
-from mlflow import MlflowClient
+from mlflow import MlflowClient, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -104,10 +105,9 @@ def test_the_version_leads_back_to_where_it_came_from_and_holds_what_is_served(
     for tag in ("slipway.data_digest", "slipway.code_version", "slipway.mlmd_model_artifact"):
         assert version.tags[tag]
     served = stack.home / "models/digits" / version.version
-    fetched = download_artifacts(
-        artifact_uri=version.source, dst_path=str(tmp_path), tracking_uri=stack.mlflow_url
-    )
-    stored = next(path for path in (stack.home.__class__(fetched) / "data").iterdir())
+    set_tracking_uri(stack.mlflow_url)
+    fetched = download_artifacts(artifact_uri=version.source, dst_path=str(tmp_path))
+    (stored,) = (Path(fetched) / "data").iterdir()
     assert digest.of_folder(stored) == digest.of_folder(served)
 
 
@@ -237,7 +237,7 @@ def test_a_task_stopped_in_the_ui_leaves_no_process_and_a_killed_mlflow_run(stac
 def test_with_the_model_server_down_a_promotion_says_so_and_changes_nothing(stack, first_run, mlflow):
     (pid,) = [
         int(path.parent.name)
-        for path in stack.home.__class__("/proc").glob("[0-9]*/cmdline")
+        for path in Path("/proc").glob("[0-9]*/cmdline")
         if f"--port={stack.grpc_target.rpartition(':')[2]}".encode() in _read(path)
     ]
     champion = mlflow.get_model_version_by_alias("digits", "champion").version
