@@ -1,5 +1,7 @@
 import dataclasses
 import fcntl
+import os
+import signal
 import socket
 import sys
 import threading
@@ -12,7 +14,7 @@ from pipelines.stack.control import down, is_up, up
 from pipelines.stack.programs import Program
 from pipelines.stack.readiness import Readiness
 from pipelines.stack.settings import HOST
-from pipelines.stack.supervision import socket_path, start_supervisord, write_config
+from pipelines.stack.supervision import pid_path, socket_path, start_supervisord, write_config
 from pipelines.stack.supervisor_client import SupervisorClient
 
 SLEEPER = Program("sleeper", ("sleep", "300"))
@@ -76,6 +78,29 @@ def test_stopping_ends_every_program_and_removes_the_socket(prepared, start, lin
 
     assert lines == ["Stopping the stack.", "The stack is down."]
     assert not processes.of_stack(prepared)
+    assert [path.name for path in prepared.run.iterdir()] == ["control.lock"]
+
+
+def test_a_killed_supervisor_does_not_hide_the_programs_it_left_behind(prepared, start, lines):
+    start(SLEEPER)
+    os.kill(SupervisorClient(socket_path(prepared)).pid(), signal.SIGKILL)
+
+    down(prepared, lines.append)
+
+    assert lines == ["Ended 1 process(es) that had outlived their program.", "The stack is down."]
+    assert not processes.of_stack(prepared)
+
+
+def test_a_socket_and_a_pid_file_without_a_supervisor_are_not_taken_for_a_running_stack(prepared, lines):
+    socket_path(prepared).write_text("")
+    pid_path(prepared).write_text(str(os.getpid()))
+    processes.remember_supervisor(prepared, os.getpid())
+    record = prepared.run / "supervisor.json"
+    record.write_text(record.read_text().replace('"boot": "', '"boot": "another '))
+
+    down(prepared, lines.append)
+
+    assert lines == ["Nothing is running."]
     assert [path.name for path in prepared.run.iterdir()] == ["control.lock"]
 
 
