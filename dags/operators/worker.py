@@ -45,19 +45,26 @@ class WorkerRunner:
             answers = self._ask()
             say(f"The ML worker at {self._path} runs this node.")
             try:
-                for answer in answers:
-                    if "exit_code" in answer:
-                        return int(answer["exit_code"])
-                    say(str(answer.get("line", "")))
-            finally:
+                return self._relay(answers, say)
+            except BaseException:
+                # Airflow's time-out: the node is stopped, and its last words are still heard.
                 self.stop()
+                self._relay(answers, say)
+                raise
+
+    @staticmethod
+    def _relay(answers: Iterator[dict[str, Any]], say: Say) -> int:
+        for answer in answers:
+            if "exit_code" in answer:
+                return int(answer["exit_code"])
+            say(str(answer.get("line", "")))
         say("The ML worker ended before the node did; look into its log, ml-worker.log.")
         return 1
 
     def stop(self) -> None:
-        """Closes the connection, which makes the worker end the node; see `Runner.stop`."""
+        """Closes our side of the connection, which makes the worker end the node; see `Runner.stop`."""
         with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
+            self._connection.shutdown(socket.SHUT_WR)
 
     def _ask(self) -> Iterator[dict[str, Any]]:
         try:
