@@ -20,9 +20,9 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from pipelines import failures
+from pipelines.addresses import tracking_uri
 from pipelines.failures import Cancelled
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
-from pipelines.tracking_uri import tracking_uri
 
 logger = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from components.export import SERVING_DIR
 from components.ingestion import sources
 from pipelines import config as configuration
 from pipelines import image_pipeline, launch, metadata
+from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.image_pipeline import Placement, create_pipeline
 from pipelines.run_folder import RunFolder
 from pipelines.stack.settings import PROJECT, Stack
 from pipelines.tracking import Tracker
-from pipelines.tracking_uri import tracking_uri
 from serving.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -39,15 +39,19 @@ def server_command() -> list[str]:
 
 
 def code_version() -> str:
-    """Returns the commit, with `-dirty` where files differ from it, or the package version without git."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607  git of the PATH
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or f"slipway {packages.version('slipway')}"
+    """Returns the commit, with `-dirty` where files differ from it; without git, the package's version."""
+    git = shutil.which("git")
+    if git:
+        described = subprocess.run(
+            [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if version := described.stdout.strip():
+            return version
+    return f"slipway {packages.version('slipway')}"
 
 
 def _live_model(registry: Registry, name: str, folder: Path) -> tuple[int | None, str | None]:
@@ -94,7 +98,7 @@ def run(folder: RunFolder) -> str:
         pipeline_root=str(folder.pipeline_dir / "artifacts"),
         metadata=connection,
         tracking_uri=uri,
-        grpc_target=stack.grpc_target,
+        grpc_target=grpc_target(),
         models_dir=str(stack.models),
         server_command=server_command(),
         source_digest=digest,

@@ -16,8 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the model server needs the accelerator, this client does not
 
 from pipelines import failures, node
+from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.stack.settings import Stack
-from pipelines.tracking_uri import tracking_uri
 
 logger = logging.getLogger("pipelines.release")
 
@@ -33,7 +33,7 @@ def _release(model: str, action: str, version: int | None) -> dict[str, object]:
             "Expected --version with --action promote, got none. Choose one of the model's versions."
         )
     stack = Stack.from_environment()
-    with Client(stack.grpc_target) as client:
+    with Client(grpc_target()) as client:
         release = Release(Registry(tracking_uri()), client, stack.models)
         if action == "promote" and version is not None:
             served = release.promote(model, version)

@@ -118,7 +118,7 @@ def test_every_slipway_variable_is_one_that_the_project_reads():
     ]
     read = set(re.findall(r'"(SLIPWAY_\w+)"', "\n".join(sources)))
 
-    assert used <= read | {"SLIPWAY_GRPC_TARGET"}
+    assert used <= read
 
 
 @each_service

@@ -22,8 +22,8 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
+            from pipelines.addresses import tracking_uri
             from pipelines.failures import explain
-            from pipelines.tracking_uri import tracking_uri
 
             failure = explain(error, tracking_uri())
             if not failure.explained and not isinstance(error, known):

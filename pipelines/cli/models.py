@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.cli.console import table
 from pipelines.stack.settings import Stack
-from pipelines.tracking_uri import tracking_uri
 from serving import models_config
 from serving.client import Client
 from serving.errors import ServerUnavailableError
@@ -44,14 +44,14 @@ def _rows(registry: Registry, client: Client, stack: Stack) -> Iterator[tuple[ob
 def show() -> None:
     """Prints every registered version beside what is served of it."""
     stack = Stack.from_environment()
-    with Client(stack.grpc_target, timeout_s=5) as client:
+    with Client(grpc_target(), timeout_s=5) as client:
         rows = list(_rows(Registry(tracking_uri()), client, stack))
     table("Models", ("model", "version", "aliases", "on the server", "labels", "code"), rows)
 
 
 def predict(model: str, files: Sequence[Path], label: str | None, version: int | None) -> None:
     """Prints the label and its probability for each image file."""
-    with Client(Stack.from_environment().grpc_target) as client:
+    with Client(grpc_target()) as client:
         answer = client.predict_files(model, files, label=label, version=version)
     rows = [
         (path.name, name, f"{probabilities.max():.4f}")
@@ -69,11 +69,11 @@ def _say_served(served: dict[str, ServedModel], model: str) -> None:
 
 def promote(model: str, version: int) -> None:
     """Moves the alias, reconciles, verifies."""
-    with Client(Stack.from_environment().grpc_target) as client:
+    with Client(grpc_target()) as client:
         _say_served(_release(client).promote(model, version), model)
 
 
 def rollback(model: str) -> None:
     """Promotes the previous champion."""
-    with Client(Stack.from_environment().grpc_target) as client:
+    with Client(grpc_target()) as client:
         _say_served(_release(client).rollback(model), model)

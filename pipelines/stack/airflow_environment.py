@@ -52,7 +52,6 @@ def _core(stack: Stack, credentials: Credentials) -> dict[str, str]:
         # Together they outlast a restart of the API server, and an answer on a machine that is busy training.
         "WORKERS__EXECUTION_API_RETRIES": "7",
         "WORKERS__EXECUTION_API_TIMEOUT": "30",
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
 

@@ -19,7 +19,7 @@ OFFLINE = (
 
 
 @pytest.fixture(scope="module")
-def page():
+def page(stack):
     if CHROMIUM is None:
         pytest.skip("Chromium is missing: install Debian's package chromium to run the browser tests")
     from playwright.sync_api import sync_playwright
@@ -28,6 +28,7 @@ def page():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OFFLINE))
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(60_000)
+        sign_in(page, stack)
         yield page
         browser.close()
 
@@ -48,19 +49,27 @@ def fill(dialog, section, values):
         field.press("Tab")
 
 
+def submit(page, dialog, dag_id):
+    """Presses the form's button and returns the id of the run that Airflow made."""
+    with page.expect_response(lambda answer: answer.url.endswith(f"/dags/{dag_id}/dagRuns")) as answered:
+        dialog.get_by_role("button", name="Trigger", exact=True).click()
+    return answered.value.json()["dag_run_id"]
+
+
 def test_a_person_fills_the_trigger_form_and_follows_the_run_to_success(page, stack, first_run):
-    sign_in(page, stack)
     page.goto(f"{stack.airflow_url}/dags/{DAG}")
     page.get_by_role("button", name="Trigger").first.click()
     dialog = page.get_by_role("dialog")
     fill(dialog, "Training", {"train.epochs": "12"})
     fill(dialog, "Augmentation", {"augment.factor": "2"})
-    with page.expect_response(lambda answer: answer.url.endswith(f"/dags/{DAG}/dagRuns")) as answered:
-        dialog.get_by_role("button", name="Trigger", exact=True).click()
-    run_id = answered.value.json()["dag_run_id"]
+    run_id = submit(page, dialog, DAG)
 
     page.goto(f"{stack.airflow_url}/dags/{DAG}/runs/{run_id}")
-    page.get_by_text("Success", exact=True).first.wait_for(timeout=400_000)
+    page.get_by_text(run_id).first.wait_for()
+    assert stack.wait(DAG, run_id) == "success"
+    page.reload()
+    page.get_by_text("Success", exact=True).first.wait_for()
+    assert page.get_by_text("Failed", exact=True).count() == 0
     config = json.loads((stack.run_folder(run_id) / "run.json").read_text())["config"]
     assert config["train"]["epochs"] == 12
     assert config["augment"]["factor"] == 2
@@ -69,11 +78,14 @@ def test_a_person_fills_the_trigger_form_and_follows_the_run_to_success(page, st
     assert stack.stable() == summary["metrics"]["register.version"]
 
 
-def test_the_release_dag_goes_back_to_the_version_before(page, stack, first_run):
+def test_the_release_dag_goes_back_to_the_version_before_and_the_command_line_forth(page, stack, first_run):
     newer = stack.stable()
-    sign_in(page, stack)
     page.goto(f"{stack.airflow_url}/dags/release")
-    run_id = stack.trigger("release", {"model": "digits", "action": "rollback", "version": None})
+    page.get_by_role("button", name="Trigger").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox").nth(1).fill("rollback")  # after the field for the model
+    page.keyboard.press("Enter")
+    run_id = submit(page, dialog, "release")
     assert stack.wait("release", run_id) == "success"
     older = stack.stable()
     assert older < newer

@@ -216,7 +216,8 @@ def test_a_rejected_promotion_pushes_nothing_and_leaves_the_run_green(stack, fir
     assert stack.wait(DAG, run_id) == "success"
     assert stack.tasks(DAG, run_id)["push"]["state"] == "skipped"
     summary = json.loads((stack.run_folder(run_id) / "summary.json").read_text())
-    assert summary["reason"] == "the promotion was not approved"
+    assert summary["state"] == "refused"
+    assert summary["reason"].startswith("approve: rejected by admin")
 
 
 def test_a_task_stopped_in_the_ui_leaves_no_process_and_a_killed_mlflow_run(stack, first_run, mlflow):
