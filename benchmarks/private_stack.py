@@ -1,0 +1,95 @@
+"""A stack of the benchmark's own: private state folder, free ports, the commands a person would type."""
+
+import datetime
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.airflow_client import AirflowClient
+from pipelines.stack import control
+from pipelines.stack.settings import PROJECT, Stack
+
+DAG = "train_digits"
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class PrivateStack:
+    """One stack that is up."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.environment = {**os.environ, **stack.environment(), "MLFLOW_TRACKING_URI": stack.mlflow_url}
+
+    def forget_runs(self) -> None:
+        """Deletes runs, artifacts and metadata: nothing can be answered from the cache afterwards."""
+        shutil.rmtree(self.stack.pipelines / "digits", ignore_errors=True)
+
+    def timed(self, *command: str) -> float:
+        """Runs a Python command to its success and returns how long it took, in seconds."""
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return time.perf_counter() - started
+
+    def through_airflow(self) -> tuple[str, float]:
+        """Runs the pipeline through Airflow; returns the run id, and the seconds from trigger to end."""
+        airflow = AirflowClient(self.stack)
+        started = time.perf_counter()
+        run_id = airflow.trigger(DAG, {})
+        while (state := airflow.state(DAG, run_id)) not in ("success", "failed"):
+            time.sleep(0.2)
+        if state == "failed":
+            raise SystemExit(f"The run {run_id} failed; see {self.stack.logs}.")
+        return run_id, time.perf_counter() - started
+
+    def tasks(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """Returns the task instances of a run."""
+        return AirflowClient(self.stack).tasks(DAG, run_id)
+
+    def supervise(self, action: str, program: str) -> None:
+        """Starts or stops one program of the stack."""
+        supervisorctl = self.stack.airflow_bin / "supervisorctl"
+        conf = self.stack.run / "supervisord.conf"
+        subprocess.run([supervisorctl, "-c", conf, action, program], check=True, capture_output=True)
+
+
+def ended(task: dict[str, Any]) -> float:
+    """Returns when a task ended, in seconds since the epoch."""
+    return datetime.datetime.fromisoformat(task["end_date"]).timestamp()
+
+
+@contextmanager
+def running() -> Iterator[PrivateStack]:
+    """Starts a stack, yields it, stops it and removes its state."""
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as home:
+        stack = Stack(Path(home), *_free_ports(4))
+        control.up(stack, print)
+        try:
+            yield PrivateStack(stack)
+        finally:
+            control.down(stack, print)
