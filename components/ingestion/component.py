@@ -4,11 +4,13 @@ No `from __future__ import annotations` in a component.py: TFX reads the annotat
 """
 
 import json
+import shutil
 
 from tfx import v1 as tfx
 
-from components import records
+from components import records, runtime
 from components.artifacts import Quarantine, Report
+from components.errors import DataError
 from components.ingestion.ingest import ingest
 from components.ingestion.settings import IngestionSettings
 from components.report import write
@@ -37,12 +39,17 @@ def ImageExampleGen(
         classes: JSON list of class names.
         source_digest: Digest of the data; it makes the cache notice new data.
     """
-    result = ingest(
-        IngestionSettings.model_validate_json(settings),
-        json.loads(classes),
-        examples_dir=examples.uri,
-        quarantine_dir=quarantine.uri,
-    )
+    try:
+        result = ingest(
+            IngestionSettings.model_validate_json(settings),
+            json.loads(classes),
+            examples_dir=examples.uri,
+            quarantine_dir=quarantine.uri,
+        )
+    except DataError:
+        # The artifact of a failed execution is deleted; its reasons are most wanted exactly then.
+        shutil.copytree(quarantine.uri, runtime.current().work_dir / "report", dirs_exist_ok=True)
+        raise
     examples.split_names = json.dumps(list(records.SPLITS))
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("file_format", "tfrecords_gzip")

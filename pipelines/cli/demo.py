@@ -10,7 +10,7 @@ import click
 from pipelines import config
 from pipelines.cli import runs
 from pipelines.cli.console import kib, table
-from pipelines.stack import control
+from pipelines.stack import control, credentials
 from pipelines.stack.settings import Stack
 
 PIPELINE = "digits"
@@ -71,16 +71,13 @@ def run() -> int:
         ("the same: served answer, gRPC", answered),
     ]
     table("What came out", ("figure", "value"), rows)
-    table(
-        "Where to look",
-        ("page", "address"),
-        [
-            ("Airflow", f"{stack.airflow_url}/dags/train_{PIPELINE}/runs/{summary['run_id']}"),
-            ("Airflow's password", f"user admin, in {stack.secrets / 'airflow-passwords.json'}"),
-            ("MLflow runs", f"{stack.mlflow_url}/#/experiments"),
-            ("MLflow model", f"{stack.mlflow_url}/#/models/{PIPELINE}"),
-            ("model server, REST", f"{stack.rest_url}/v1/models/{PIPELINE}"),
-        ],
-    )
+    for page, address in (
+        ("Airflow", f"{stack.airflow_url}/dags/train_{PIPELINE}/runs/{summary['run_id']}"),
+        ("user admin, password in", stack.secrets / credentials.USERS_FILE),
+        ("MLflow, runs", f"{stack.mlflow_url}/#/experiments"),
+        ("MLflow, model", f"{stack.mlflow_url}/#/models/{PIPELINE}"),
+        ("model server, REST", f"{stack.rest_url}/v1/models/{PIPELINE}"),
+    ):
+        click.echo(f"{page:24} {address}")
     click.echo("Everything stays up. Stop it with: make down")
     return 0

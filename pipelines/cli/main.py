@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -10,6 +11,8 @@ from pipelines.cli.console import explained, parse_settings
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Google's packages warn about Python 3.10, which TFX 1.16 needs, once for each of them.
+warnings.filterwarnings("ignore", category=FutureWarning, module="google")
 
 setting = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value, such as train.epochs=2."

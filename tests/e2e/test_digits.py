@@ -208,6 +208,7 @@ def test_a_rejected_promotion_pushes_nothing_and_leaves_the_run_green(stack, fir
         return stack.tasks(DAG, run_id).get("approve", {}).get("state") in ("awaiting_input", "deferred")
 
     stack.wait_for(asked)
+    stack.wait_for_scheduler()
     path = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
     details = stack.airflow().get(path).raise_for_status().json()
     assert "registered as challenger" in details["body"]

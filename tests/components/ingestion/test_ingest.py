@@ -60,7 +60,7 @@ def test_an_unreadable_record_goes_to_quarantine_with_its_reason_and_its_bytes(
 
 def test_a_label_that_is_no_class_goes_to_quarantine(image_folder, tmp_path, classes):
     with pytest.raises(
-        DataError, match=r"100 of 200 records cannot be used.*expected a label among dark, got 'light'"
+        DataError, match=r"(?s)100 of 200 records cannot be used.*expected a label among dark, got 'light'"
     ):
         run(image_folder, tmp_path, classes[:1])
 
