@@ -7,6 +7,7 @@ from typing import Any
 from components import runtime
 from components.errors import SlipwayError
 from pipelines import approval, launch, node_report, prepare
+from pipelines.curve import Curve
 from pipelines.failures import Cancelled, explain
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
@@ -39,7 +40,7 @@ class TrackedNode:
             folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]
         )
         self.url = self.tracker.url(self.child)
-        self._lost_curve = False
+        self.curve = Curve(lambda metrics, step: self.tracker.metrics(self.child, metrics, step))
 
     def run(self) -> NodeResult:
         """Runs the node and logs it; returns `succeeded` or `refused`.
@@ -50,6 +51,7 @@ class TrackedNode:
         try:
             with runtime.running(self._context()):
                 execution = launch.launch(self.representation, self.node)
+            self.curve.flush()
             report = self.folder.work_dir(self.node) / REPORT
             finding = node_report.collect(execution, report, self.prepared["config"]["data"]["classes"])
             node_report.log(self.tracker, self.child, execution, finding, report)
@@ -78,17 +80,8 @@ class TrackedNode:
             work_dir=self.folder.work_dir(self.node),
             tracking_run_id=self.child,
             tags={"slipway.run_id": self.folder.run_id, **self.prepared["tags"]},
-            observe=self._observe,
+            observe=self.curve.add,
         )
-
-    def _observe(self, metrics: Mapping[str, float], step: int) -> None:
-        """Draws the curve while it grows. A training is not lost because a point of its curve is."""
-        try:
-            self.tracker.metrics(self.child, metrics, step)
-        except Exception as error:
-            if not self._lost_curve:
-                logger.warning("MLflow misses points of this curve: %s", error)
-            self._lost_curve = True
 
     def _close_failed(self, error: BaseException) -> None:
         status = "KILLED" if isinstance(error, Cancelled) else "FAILED"
