@@ -3,9 +3,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import Metadata
 
 from components.errors import SlipwayError
-from pipelines import code_digest
+from pipelines import code_digest, metadata
 
 FRESH = {"make": "", "double": "", "add_one": ""}
 
@@ -148,3 +150,14 @@ def test_a_node_does_not_run_on_what_an_earlier_attempt_left_when_the_newest_one
 def test_a_node_whose_producer_has_not_run_says_what_to_do(tiny):
     with pytest.raises(SlipwayError, match="clear that task, and this one follows"):
         tiny.run("first", "double")
+
+
+def test_an_attempt_that_was_killed_is_marked_by_the_next_one(tiny):
+    tiny.change("make", "    write(", "    raise SystemExit('killed')\n    write(")
+    with pytest.raises(SystemExit):
+        tiny.run("first", "make")
+    tiny.change("make", "    raise SystemExit('killed')\n", "")
+    assert number(tiny.run("first", "make")["make"]) == 3
+    with Metadata(metadata.connection(tiny.folder)) as store:
+        states = [execution.last_known_state for execution in store.store.get_executions()]
+    assert sorted(states) == sorted([mlmd.Execution.CANCELED, mlmd.Execution.COMPLETE])
