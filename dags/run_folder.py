@@ -12,7 +12,7 @@ from typing import Any
 
 from dags import environment
 
-RESULT_FIELDS = ("state", "reason", "mlflow_run_url", "cached", "seconds")
+RESULT_FIELDS = ("state", "reason", "mlflow_run_url", "cached", "cached_from", "seconds")
 
 
 @dataclass(frozen=True)

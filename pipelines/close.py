@@ -1,10 +1,11 @@
 """The last task of every run, whatever happened: ends the MLflow run in the right state, writes the summary."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines import prepare
-from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, RunFolder
+from pipelines import prepare, resume
+from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -21,9 +22,11 @@ def _cancelled(tasks: dict[str, Any]) -> str:
 
 
 def summarize(folder: RunFolder) -> dict[str, Any]:
-    """Returns what a run came to: state, reason, and how each node ended."""
+    """Returns what a run came to: state, reason, how each node ended, and how to go on after a failure."""
     tasks = folder.read(OUTCOME).get("tasks", {})
-    results = {node: result for node, result in folder.results().items() if node not in NOT_NODES}
+    left = {node: result for node, result in folder.results().items() if node not in NOT_NODES}
+    order = list(resume.upstream(folder))
+    results = {node: left[node] for node in (*order, *left) if node in left}
     reasons = {
         state: "; ".join(
             f"{node}: {result.reason}" for node, result in results.items() if result.state == state
@@ -53,13 +56,25 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
             node: {
                 "state": result.state,
                 "cached": result.cached,
+                "cached_from": result.cached_from,
                 "seconds": result.seconds,
                 "reason": result.reason,
             }
             for node, result in results.items()
         },
         "metrics": metrics,
+        "resume": _resume(folder, order, results, tasks) if state == FAILED else "",
     }
+
+
+def _resume(
+    folder: RunFolder, order: Sequence[str], results: Mapping[str, NodeResult], tasks: Mapping[str, str]
+) -> str:
+    """Returns the command that goes on from the first node that failed; empty where none was reached."""
+    for node in order:
+        if tasks.get(node) == "failed" or (node in results and results[node].state == FAILED):
+            return resume.command(folder.pipeline, node, folder.run_id)
+    return ""
 
 
 def run(folder: RunFolder) -> str:
@@ -80,6 +95,8 @@ def run(folder: RunFolder) -> str:
     tracker.metrics(parent, _headline(summary["metrics"]))
     status = "FAILED" if summary["state"] == FAILED else "FINISHED"
     tracker.close(parent, status, state=summary["state"], reason=summary["reason"])
+    if summary["resume"]:
+        logger.info("To go on from there: %s", summary["resume"])
     logger.info(
         "Run %s: %s%s", folder.run_id, summary["state"], f": {summary['reason']}" if summary["reason"] else ""
     )

@@ -17,7 +17,11 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
 
 from components.errors import SlipwayError
-from pipelines import metadata
+from pipelines import attempts, cache, code_digest, metadata
+
+CODE = "slipway_code"
+LIBRARIES = "slipway_libraries"
+CALLED = "run_fn"  # the parameter by which TFX's components are told what of ours to call
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +32,14 @@ class Execution:
 
     Attributes:
         id: In ML Metadata.
-        cached: Whether the outputs are those of an earlier execution.
+        cached_from: Run whose execution made the outputs; empty where this one did.
         parameters: Execution properties by name.
         inputs: Artifacts by channel.
         outputs: Artifacts by channel.
     """
 
     id: int
-    cached: bool
+    cached_from: str
     parameters: Mapping[str, Any]
     inputs: Mapping[str, Sequence[Artifact]]
     outputs: Mapping[str, Sequence[Artifact]]
@@ -83,15 +87,57 @@ def _outcome(store: Metadata, node_id: str, execution_id: int | None) -> Executi
         )
     return Execution(
         id=found.id,
-        cached=found.last_known_state == mlmd.Execution.CACHED,
+        cached_from=(
+            cache.run_of(store, cache.origin(store, found.id).id)
+            if found.last_known_state == mlmd.Execution.CACHED
+            else ""
+        ),
         parameters=metadata.parameters(found),
         inputs=metadata.artifacts(store, found.id, mlmd.Event.INPUT),
         outputs=metadata.artifacts(store, found.id, mlmd.Event.OUTPUT),
     )
 
 
+def code_of(representation: pipeline_pb2.Pipeline) -> dict[str, code_digest.Code]:
+    """Returns what each node runs. Nodes without an executor, such as importers, run nothing."""
+    deployment = runner_utils.extract_local_deployment_config(representation)
+    code = {}
+    for node in representation.nodes:
+        found = node.pipeline_node
+        executor = runner_utils.extract_executor_spec(deployment, found.node_info.id)
+        if executor is not None:
+            python = getattr(executor, "python_executor_spec", executor)
+            parameters = found.parameters.parameters
+            called = [parameters[CALLED].field_value.string_value] if CALLED in parameters else []
+            code[found.node_info.id] = code_digest.of([python.class_path, *called])
+    return code
+
+
+def _attempt(
+    store: Metadata, representation: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, executor: Any
+) -> pipeline_pb2.PipelineNode:
+    """Returns the node as it is launched this time: its code in the cache's key, its inputs those that count."""
+    node_id = node.node_info.id
+    attempt = attempts.begin(store, node)
+    if executor is None:
+        return attempt
+    code = code_of(representation)[node_id]
+    for name, value in ((CODE, code.sources), (LIBRARIES, code.libraries)):
+        attempt.parameters.parameters[name].field_value.string_value = value
+    answer = cache.ask(store, attempt, representation, executor)
+    if answer.problem:
+        logger.warning(
+            "Node %s is computed again, not answered from run %s: %s", node_id, answer.run_id, answer.problem
+        )
+        attempt.execution_options.caching_options.enable_cache = False
+    return attempt
+
+
 def launch(representation: pipeline_pb2.Pipeline, node_id: str) -> Execution:
     """Runs one node: inputs from ML Metadata by run id, the cache, the executor, the outputs published.
+
+    Every call is an attempt of its own. The cache answers it where inputs, parameters, code and libraries are
+    those of an earlier execution, in this run or another, and that execution's files are unchanged.
 
     Args:
         representation: Of this run.
@@ -106,13 +152,17 @@ def launch(representation: pipeline_pb2.Pipeline, node_id: str) -> Execution:
         raise SlipwayError(f"Expected one of the nodes {', '.join(nodes)}, got {node_id!r}.")
     deployment = runner_utils.extract_local_deployment_config(representation)
     connection = connection_of(representation)
+    executor = runner_utils.extract_executor_spec(deployment, node_id)
+    with Metadata(connection) as store:
+        attempt = _attempt(store, representation, nodes[node_id], executor)
     launched = launcher.Launcher(
-        pipeline_node=nodes[node_id],
+        pipeline_node=attempt,
         mlmd_connection=Metadata(connection),
         pipeline_info=representation.pipeline_info,
         pipeline_runtime_spec=representation.runtime_spec,
-        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+        executor_spec=executor,
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+        custom_executor_operators=cache.OPERATORS,
     ).launch()
     with Metadata(connection) as store:
         return _outcome(store, node_id, launched.execution_id if launched else None)

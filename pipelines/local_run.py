@@ -2,12 +2,10 @@
 
 import datetime
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pipelines import close, failures, prepare
-from pipelines.image_pipeline import IMPORTS
-from pipelines.launch import from_json, node_ids
+from pipelines import close, failures, prepare, resume
 from pipelines.node import Attempt
 from pipelines.run_folder import RunFolder
 
@@ -22,13 +20,50 @@ def new_run_id() -> str:
     return f"local__{now}_{secrets.token_hex(3)}"
 
 
-def _steps(folder: RunFolder) -> list[str]:
-    representation = from_json(folder.require(prepare.REPRESENTATION))
-    return [node for node in node_ids(representation) if node not in IMPORTS]
-
-
 def _waits_for_approval(folder: RunFolder, node: str) -> bool:
     return node == "push" and folder.require(prepare.RUN)["config"]["promotion"] == "approval"
+
+
+class _Walk:
+    """One walk through a run, node after node, until one does not succeed.
+
+    Args:
+        folder: Of the run.
+        report: Called with a node and its Airflow state.
+    """
+
+    def __init__(self, folder: RunFolder, report: Report) -> None:
+        self.folder, self.report = folder, report
+        self.tasks: dict[str, str] = {}
+
+    def attempt(self, node: str) -> bool:
+        """Runs one node; returns whether it succeeded."""
+        self.report(node, "running")
+        self.tasks[node] = STATES.get(Attempt(self.folder, node).run(), "failed")
+        self.report(node, self.tasks[node])
+        return self.tasks[node] == "success"
+
+    def to_the_end(self, nodes: Iterable[str]) -> dict[str, Any]:
+        """Runs `nodes` and closes the run; returns the summary."""
+        for node in nodes:
+            if _waits_for_approval(self.folder, node):
+                self.report(node, "awaiting approval")
+                break
+            if not self.attempt(node):
+                break
+        self.folder.write(close.OUTCOME, {"tasks": self.tasks})
+        self.attempt("close")
+        return self.folder.read(close.SUMMARY)
+
+    def unprepared(self) -> dict[str, Any]:
+        """Returns the summary of a run that could not be prepared."""
+        reason = self.folder.results()["prepare"].reason
+        return {
+            "pipeline": self.folder.pipeline,
+            "run_id": self.folder.run_id,
+            "state": "failed",
+            "reason": reason,
+        }
 
 
 def run(
@@ -44,23 +79,20 @@ def run(
     """
     folder = RunFolder.here(pipeline, run_id or new_run_id())
     folder.write(prepare.REQUEST, {"values": dict(values), "run_id": folder.run_id})
-    tasks: dict[str, str] = {}
+    walk = _Walk(folder, report)
+    return walk.to_the_end(resume.upstream(folder)) if walk.attempt("prepare") else walk.unprepared()
 
-    def attempt(node: str) -> bool:
-        report(node, "running")
-        tasks[node] = STATES.get(Attempt(folder, node).run(), "failed")
-        report(node, tasks[node])
-        return tasks[node] == "success"
 
-    if not attempt("prepare"):
-        reason = folder.results()["prepare"].reason
-        return {"pipeline": pipeline, "run_id": folder.run_id, "state": "failed", "reason": reason}
-    for node in _steps(folder):
-        if _waits_for_approval(folder, node):
-            report(node, "awaiting approval")
-            break
-        if not attempt(node):
-            break
-    folder.write(close.OUTCOME, {"tasks": tasks})
-    attempt("close")
-    return folder.read(close.SUMMARY)
+def go_on(folder: RunFolder, plan: resume.Plan, report: Report) -> dict[str, Any]:
+    """Resumes a run and returns the summary.
+
+    Args:
+        folder: Of the run.
+        plan: What to run again.
+        report: Called with a node and its Airflow state as the run goes on.
+    """
+    for node in plan.again:
+        folder.forget_result(node)
+    walk = _Walk(folder, report)
+    walk.tasks = dict.fromkeys(plan.used, "success")
+    return walk.to_the_end(plan.again) if walk.attempt("prepare") else walk.unprepared()

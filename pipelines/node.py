@@ -55,7 +55,7 @@ class Attempt:
         self.folder.write_result(self.node, result)
         if result.state == REFUSED:
             code = failures.REFUSED
-        cached = ", from the cache" if result.cached else ""
+        cached = f", cached from run {result.cached_from}" if result.cached else ""
         why = f": {result.reason}" if result.state == REFUSED else ""
         logger.info("Node %s %s in %.1f s%s%s", self.node, result.state, result.seconds, cached, why)
         if result.mlflow_run_url:

@@ -11,7 +11,7 @@ from tfx.types import Artifact, standard_artifacts
 from components import report
 from components.artifacts import RegisteredModelVersion
 from components.artifacts import Report as ReportArtifact
-from pipelines import evaluation_report
+from pipelines import evaluation_report, launch
 from pipelines.launch import Execution
 from pipelines.tracking import Tracker, digest_of_split
 
@@ -84,7 +84,10 @@ def log(tracker: Tracker, run: str, execution: Execution, finding: Finding, fold
         run,
         {
             "slipway.mlmd_execution": str(execution.id),
-            "slipway.cached": str(execution.cached).lower(),
+            "slipway.cached": str(bool(execution.cached_from)).lower(),
+            "slipway.cached_from": execution.cached_from,
+            "slipway.code": str(execution.parameters.get(launch.CODE, "")),
+            "slipway.libraries": str(execution.parameters.get(launch.LIBRARIES, "")),
             **{f"slipway.output.{name}": items[0].uri for name, items in execution.outputs.items() if items},
         },
     )
@@ -101,4 +104,9 @@ def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -
 
 
 def _flat_parameters(execution: Execution) -> dict[str, Any]:
-    return {name: value for name, value in execution.parameters.items() if value not in ("", None)}
+    # Code and libraries are tags: MLflow never changes a parameter, and another attempt may run other code.
+    return {
+        name: value
+        for name, value in execution.parameters.items()
+        if value not in ("", None) and not name.startswith("slipway_")
+    }

@@ -4,21 +4,21 @@ Everything a later node needs lies in the run's folder afterwards; nothing is re
 """
 
 import logging
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata as packages
-from pathlib import Path
 from typing import Any
 
 from tfx.orchestration.metadata import Metadata
 
-from components.export import SERVING_DIR
 from components.ingestion import sources
+from pipelines import comparison, image_pipeline, launch, metadata
 from pipelines import config as configuration
-from pipelines import image_pipeline, launch, metadata
 from pipelines.addresses import grpc_target, tracking_uri
+from pipelines.config import PipelineConfig
 from pipelines.image_pipeline import Placement, create_pipeline
 from pipelines.run_folder import RunFolder
 from pipelines.stack.settings import PROJECT, Stack
@@ -54,20 +54,6 @@ def code_version() -> str:
     return f"slipway {packages.version('slipway')}"
 
 
-def _live_model(registry: Registry, name: str, folder: Path) -> tuple[int | None, str | None]:
-    """Fetches the live version once; returns its number and the folder of a Model artifact."""
-    version = registry.champion(name)
-    if version is None:
-        return None, None
-    target = folder / "live" / str(version)
-    if not target.is_dir():
-        draft = folder / "live" / f".{version}.{os.getpid()}"
-        draft.mkdir(parents=True)
-        registry.download(name, version, draft).rename(draft / SERVING_DIR)
-        draft.rename(target)
-    return version, str(target)
-
-
 def _request(folder: RunFolder) -> dict[str, Any]:
     return {"values": {}, **folder.read(REQUEST)}
 
@@ -85,59 +71,91 @@ def run(folder: RunFolder) -> str:
     if prepared := folder.read(RUN):
         tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
         return tracker.url(tracker.open(folder.run_id, ""))
-    stack = Stack.from_environment()
     request = _request(folder)
     config = configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
-    uri = tracking_uri()
-    digest = sources.digest(config.data.ingestion())
-    live_version, live_model = _live_model(Registry(uri), config.name, folder.pipeline_dir)
-    connection = metadata.connection(folder.pipeline_dir)
-    with Metadata(connection) as store:
-        accepted = metadata.accepted_statistics(store, config.name, digest)
-    placement = Placement(
-        pipeline_root=str(folder.pipeline_dir / "artifacts"),
-        metadata=connection,
-        tracking_uri=uri,
-        grpc_target=grpc_target(),
-        models_dir=str(stack.models),
-        server_command=server_command(),
-        source_digest=digest,
-        live_model=live_model,
-        accepted_statistics=accepted,
-    )
-    representation = launch.compile_run(create_pipeline(config, placement), folder.run_id)
-    folder.write(REPRESENTATION, launch.to_json(representation))
-    _import(representation, folder)
-
-    tracker = Tracker(uri, config.name)
-    version = code_version()
+    placement = _placement(folder, config)
+    compiled = _compile(folder, config, placement)
     tags = {
         "slipway.pipeline": config.name,
-        "slipway.data_digest": digest,
-        "slipway.code_version": version,
-        "slipway.live_version": str(live_version or "none"),
+        "slipway.data_digest": placement.source_digest,
+        "slipway.code_version": code_version(),
+        **compiled.tags(),
         **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
     }
-    parent = tracker.open(folder.run_id, "", tags=tags)
-    resolved = config.model_dump()
-    tracker.parameters(parent, {key: _at(resolved, key) for key in configuration.keys(resolved)})
-    tracker.content(parent, resolved, "config.json")
-    tracker.dataset(parent, config.name, config.data.path or config.data.source, digest, "source")
+    tracker = Tracker(placement.tracking_uri, config.name)
+    parent = _open(tracker, folder, config, tags)
     folder.write(
         RUN,
         {
-            "config": resolved,
-            "data_digest": digest,
-            "code_version": version,
-            "live_version": live_version,
-            "tracking_uri": uri,
+            "config": config.model_dump(),
+            "data_digest": placement.source_digest,
+            "code_version": tags["slipway.code_version"],
+            "live_version": compiled.live,
+            "tracking_uri": tracker.uri,
             "experiment_id": tracker.experiment_id,
             "mlflow_run": parent,
             "tags": tags,
         },
     )
-    logger.info("Data %s, live version %s, code %s", digest[:12], live_version or "none", version)
+    logger.info(
+        "Data %s, live version %s, code %s",
+        placement.source_digest[:12],
+        compiled.live or "none",
+        tags["slipway.code_version"],
+    )
     return tracker.url(parent)
+
+
+def _placement(folder: RunFolder, config: PipelineConfig) -> Placement:
+    """Finds everything but the model to compare with."""
+    stack = Stack.from_environment()
+    digest = sources.digest(config.data.ingestion())
+    connection = metadata.connection(folder.pipeline_dir)
+    with Metadata(connection) as store:
+        accepted = metadata.accepted_statistics(store, config.name, digest)
+    return Placement(
+        pipeline_root=str(folder.pipeline_dir / "artifacts"),
+        metadata=connection,
+        tracking_uri=tracking_uri(),
+        grpc_target=grpc_target(),
+        models_dir=str(stack.models),
+        server_command=server_command(),
+        source_digest=digest,
+        accepted_statistics=accepted,
+    )
+
+
+def _compile(folder: RunFolder, config: PipelineConfig, placement: Placement) -> comparison.Comparison:
+    """Compiles the run once it is known what its model is compared with."""
+    without = launch.compile_run(create_pipeline(config, placement), folder.run_id)
+    compared = comparison.choose(
+        Registry(placement.tracking_uri),
+        config.name,
+        comparison.fingerprint(placement.source_digest, config, launch.code_of(without)),
+        folder.pipeline_dir,
+    )
+    complete = replace(placement, live_model=compared.model)
+    representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
+    folder.write(REPRESENTATION, launch.to_json(representation))
+    _import(representation, folder)
+    if compared.version != compared.live:
+        logger.info(
+            "This run repeats the one that made version %s, and is compared with what that one was: version %s",
+            compared.live,
+            compared.version or comparison.NOTHING,
+        )
+    return compared
+
+
+def _open(tracker: Tracker, folder: RunFolder, config: PipelineConfig, tags: Mapping[str, str]) -> str:
+    """Opens the MLflow run and logs what the run was prepared to be."""
+    parent = tracker.open(folder.run_id, "", tags=tags)
+    resolved = config.model_dump()
+    tracker.parameters(parent, {key: _at(resolved, key) for key in configuration.keys(resolved)})
+    tracker.content(parent, resolved, "config.json")
+    source = config.data.path or config.data.source
+    tracker.dataset(parent, config.name, source, tags["slipway.data_digest"], "source")
+    return parent
 
 
 def _import(representation: Any, folder: RunFolder) -> None:

@@ -37,6 +37,7 @@ class NodeResult:
         reason: Why it was refused or failed; empty otherwise.
         mlflow_run_url: Page of its run.
         cached: Whether an earlier execution's outputs were used.
+        cached_from: The run whose execution made them.
         seconds: How long it took.
         metrics: What it measured.
         approval_body: Markdown for the person who is asked to approve; `register` writes it.
@@ -46,6 +47,7 @@ class NodeResult:
     reason: str = ""
     mlflow_run_url: str = ""
     cached: bool = False
+    cached_from: str = ""
     seconds: float = 0.0
     metrics: Mapping[str, float] | None = None
     approval_body: str = ""
@@ -116,6 +118,10 @@ class RunFolder:
     def write_result(self, node: str, result: NodeResult) -> None:
         """Keeps how a node ended."""
         self.write(f"nodes/{node}.json", asdict(result))
+
+    def forget_result(self, node: str) -> None:
+        """Removes how a node ended, before it is run again."""
+        (self.path / "nodes" / f"{node}.json").unlink(missing_ok=True)
 
     def results(self) -> dict[str, NodeResult]:
         """Returns how each node ended that has ended so far."""

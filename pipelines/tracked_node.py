@@ -67,7 +67,8 @@ class TrackedNode:
             state,
             reason,
             mlflow_run_url=self.url,
-            cached=execution.cached,
+            cached=bool(execution.cached_from),
+            cached_from=execution.cached_from,
             metrics=finding.metrics,
             approval_body=body,
         )

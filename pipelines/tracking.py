@@ -89,6 +89,8 @@ class Tracker:
                 self.experiment_id, run_name=node or run_id, tags={**identity, **links, **(tags or {})}
             )
             found = created.info.run_id
+        elif self.client.get_run(found).data.tags.get(REASON):
+            self.tag(found, {NOTE: ""})  # what an earlier attempt came to is no longer so
         self.client.update_run(found, status="RUNNING")
         self.tag(found, {STATE: "running", REASON: ""})
         return found

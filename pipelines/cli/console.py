@@ -1,11 +1,14 @@
 """How the command line talks: errors on one place, tables, and values given as KEY=VALUE."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
+
+LOG_WIDTH = 160  # of a table that nobody sees on a terminal: a run id stays in one piece
 
 
 def explained(command: Callable[..., None]) -> Callable[..., None]:
@@ -59,10 +62,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(*columns, title=title, title_justify="left")
+    drawn = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
         drawn.add_row(*(str(cell) for cell in row))
-    Console().print(drawn)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH
+    Console(width=width).print(drawn)
 
 
 def kib(size: float) -> str:

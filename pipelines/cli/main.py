@@ -27,15 +27,28 @@ def main() -> None:
 @main.command()
 @click.argument("pipeline")
 @setting
+@click.option("--from", "node", metavar="NODE", help="Go on with a run, from this node on. Needs --run-id.")
+@click.option("--run-id", metavar="RUN", help="The run to go on with.")
 @explained
-def run(pipeline: str, settings: tuple[str, ...]) -> None:
+def run(pipeline: str, settings: tuple[str, ...], node: str | None, run_id: str | None) -> None:
     """Run the whole PIPELINE in this process, without Airflow.
+
+    With --from and --run-id, NODE and what depends on it run again, in a run that exists: one of `slipway run`
+    or of Airflow. What comes before NODE is used as it is.
 
     Exit code 0: released; 99: refused by a gate; anything else: failed.
     """
     from pipelines.cli import runs
 
-    sys.exit(runs.run_here(pipeline, parse_settings(settings)))
+    if (node is None) != (run_id is None):
+        raise click.UsageError("Expected --from and --run-id together, or neither.")
+    if node is None or run_id is None:
+        sys.exit(runs.run_here(pipeline, parse_settings(settings)))
+    if settings:
+        raise click.UsageError(
+            "Expected no --set with --from: a run keeps the configuration it was started with."
+        )
+    sys.exit(runs.resume_here(pipeline, node, run_id))
 
 
 @main.command()

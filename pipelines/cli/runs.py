@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import click
 
 from components.errors import SettingsError, UnavailableError
 from pipelines.airflow_client import FINISHED, AirflowClient
+from pipelines.cli.console import table
 from pipelines.cli.progress import Progress
 from pipelines.failures import REFUSED
 from pipelines.run_folder import RunFolder
@@ -27,13 +28,27 @@ def run_here(pipeline: str, values: Mapping[str, Any]) -> int:
     from pipelines import config
 
     config.load(pipeline, values, "--set")  # a typing mistake should not cost the import of TFX
+    return _here(pipeline, lambda local_run, report: local_run.run(pipeline, values, report))
+
+
+def resume_here(pipeline: str, node: str, run_id: str) -> int:
+    """Goes on with a run from a node, in this process; returns the exit code."""
+    from pipelines import config, resume
+
+    config.load(pipeline)
+    folder = RunFolder.here(pipeline, run_id)
+    plan = resume.plan(folder, node)
+    return _here(pipeline, lambda local_run, report: local_run.go_on(folder, plan, report))
+
+
+def _here(pipeline: str, run: Callable[[Any, Any], dict[str, Any]]) -> int:
     click.echo("Importing TFX and TensorFlow ...")
     from pipelines import local_run
     from pipelines.node import quiet
 
     quiet()
     with Progress(f"slipway run {pipeline}") as progress:
-        summary = local_run.run(pipeline, values, progress.update)
+        summary = run(local_run, progress.update)
     return say_summary(summary)
 
 
@@ -116,11 +131,22 @@ def _say_failures(airflow: AirflowClient, dag_id: str, run_id: str) -> None:
 
 
 def say_summary(summary: Mapping[str, Any]) -> int:
-    """Says what a run came to; returns the exit code: 0, 99 for refused, 1 for failed."""
+    """Says how each node ended and what the run came to; returns the exit code: 0, 99 for refused, 1 for failed."""
+    if nodes := summary.get("nodes"):
+        rows = [
+            (name, node["state"], f"{node['seconds']:.1f}", _cached(node)) for name, node in nodes.items()
+        ]
+        table("", ("node", "state", "seconds", ""), rows)
     state, reason = summary["state"], summary.get("reason", "")
     colour = {"succeeded": "green", "refused": "yellow"}.get(state, "red" if state == "failed" else "green")
     click.secho(f"Run {summary['run_id']} {state}{f': {reason}' if reason else ''}", fg=colour)
+    if command := summary.get("resume"):
+        click.echo(f"To go on from there: {command}")
     return {"failed": 1, "refused": REFUSED}.get(state, 0)
+
+
+def _cached(node: Mapping[str, Any]) -> str:
+    return f"cached from run {node['cached_from']}" if node["cached"] else ""
 
 
 def newest_summary(stack: Stack, pipeline: str) -> dict[str, Any]:

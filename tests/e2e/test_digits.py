@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -157,13 +158,14 @@ def test_the_same_pipeline_without_airflow_gives_the_same_artifacts_and_records(
     (_, through_airflow), (parent, here) = (parent_and_children(mlflow, each) for each in (first_run, run_id))
     assert parent.info.status == "FINISHED"
     assert set(here) == set(through_airflow)
-    for node in ("ingest", "train", "compress", "register", "push"):
+    for node in here:
         outputs = [
             {name: value for name, value in child.data.tags.items() if name.startswith("slipway.output.")}
             for child in (here[node], through_airflow[node])
         ]
         assert outputs[0] == outputs[1]
-        assert here[node].data.tags["slipway.cached"] == "true"
+        assert here[node].data.tags["slipway.cached_from"] == first_run
+        assert re.search(rf"{node} .*cached from run {re.escape(first_run)}", done.stdout)
     assert files_of(mlflow, here["evaluate"]) == files_of(mlflow, through_airflow["evaluate"])
 
 
@@ -257,6 +259,25 @@ def test_with_the_model_server_down_a_promotion_says_so_and_changes_nothing(stac
     assert "Expected a model server at 127.0.0.1:1" in down.stderr
     assert mlflow.get_model_version_by_alias("digits", "champion").version == champion
     assert stack.stable() == int(champion)
+
+
+def test_a_cleared_task_whose_output_was_altered_runs_again_with_what_depends_on_it(stack, first_run, mlflow):
+    _, before = parent_and_children(mlflow, first_run)
+    altered = Path(before["infra_validate"].data.tags["slipway.output.report"])
+    (altered / "metrics.json").write_text("{}")
+    path = f"/api/v2/dags/{DAG}/clearTaskInstances"
+    wish = {"dag_run_id": first_run, "task_ids": ["infra_validate"], "include_downstream": True}
+    stack.airflow().post(path, json={**wish, "dry_run": False, "only_failed": False}).raise_for_status()
+    assert stack.wait(DAG, first_run) == "success"
+    _, after = parent_and_children(mlflow, first_run)
+    assert f"{altered} has been altered" in stack.log(DAG, first_run, "infra_validate")
+    again = {node for node, child in after.items() if child.info.end_time != before[node].info.end_time}
+    assert again == {"infra_validate", "register", "push"}
+    assert {after[node].data.tags["slipway.cached_from"] for node in again} == {""}
+    versions = {version.version: version for version in mlflow.search_model_versions("name='digits'")}
+    newest = versions[max(versions, key=int)]
+    assert newest.tags["slipway.run_id"] == first_run
+    assert stack.stable() == int(newest.version)
 
 
 def _read(path):

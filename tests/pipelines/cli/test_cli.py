@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines import failures
+from pipelines.cli import runs
 from pipelines.cli.console import parse_settings
 from pipelines.cli.main import main
 
@@ -53,6 +54,19 @@ def test_values_are_yaml():
             id="an unknown key",
         ),
         pytest.param(("run", "digits", "--set", "train.epochs"), 2, "expected KEY=VALUE", id="no value"),
+        pytest.param(("run", "digits", "--from", "train"), 2, "--from and --run-id together", id="no run id"),
+        pytest.param(
+            ("run", "digits", "--from", "train", "--run-id", "yesterday"),
+            failures.BAD_SETTINGS,
+            "Expected a prepared run of digits, got 'yesterday'. Known, newest first: none yet",
+            id="an unknown run",
+        ),
+        pytest.param(
+            ("run", "digits", "--from", "train", "--run-id", "R", "--set", "train.epochs=2"),
+            2,
+            "a run keeps the configuration",
+            id="other values for an old run",
+        ),
         pytest.param(
             ("trigger", "digits", "--set", "data.path=x"),
             failures.BAD_SETTINGS,
@@ -80,3 +94,27 @@ def test_status_of_a_stack_that_is_down_says_so_and_fails(slipway):
     done = slipway("status")
     assert done.exit_code == 1
     assert "down" in done.output
+
+
+def test_a_run_ends_with_a_table_of_its_nodes_and_the_command_that_goes_on(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    node = {"state": "succeeded", "cached": False, "cached_from": "", "seconds": 1.25, "reason": ""}
+    before = "scheduled__2026-11-20T02:00:00+00:00"
+    command = "slipway run digits --from train --run-id R"
+    summary = {
+        "run_id": "R",
+        "state": "failed",
+        "reason": "train: disk is full",
+        "nodes": {
+            "ingest": node | {"cached": True, "cached_from": before},
+            "train": node | {"state": "failed"},
+        },
+        "resume": command,
+    }
+    assert runs.say_summary(summary) == 1
+    said = capsys.readouterr().out
+    rows = {line.split()[1]: line for line in said.splitlines() if len(line.split()) > 2}
+    assert f"cached from run {before}" in rows["ingest"]
+    assert "1.2" in rows["train"]
+    assert "cached" not in rows["train"]
+    assert command in said

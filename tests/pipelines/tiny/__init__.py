@@ -1,0 +1,1 @@
+"""Three components that calculate. The tests copy this package, so that they can change its code."""
