@@ -12,13 +12,12 @@ from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
-from tfx.orchestration.metadata import Metadata
-
 from components.export import SERVING_DIR
 from components.ingestion import sources
 from pipelines import config as configuration
 from pipelines import image_pipeline, launch, metadata
 from pipelines.image_pipeline import Placement, create_pipeline
+from pipelines.metadata_store import Store
 from pipelines.run_folder import RunFolder
 from pipelines.stack.settings import PROJECT, Stack
 from pipelines.tracking import Tracker
@@ -87,12 +86,10 @@ def run(folder: RunFolder) -> str:
     uri = tracking_uri()
     digest = sources.digest(config.data.ingestion())
     live_version, live_model = _live_model(Registry(uri), config.name, folder.pipeline_dir)
-    connection = metadata.connection(folder.pipeline_dir)
-    with Metadata(connection) as store:
+    with Store(metadata.connection(folder.pipeline_dir)) as store:
         accepted = metadata.accepted_statistics(store, config.name, digest)
     placement = Placement(
         pipeline_root=str(folder.pipeline_dir / "artifacts"),
-        metadata=connection,
         tracking_uri=uri,
         grpc_target=stack.grpc_target,
         models_dir=str(stack.models),
@@ -138,13 +135,13 @@ def run(folder: RunFolder) -> str:
 
 def _import(representation: Any, folder: RunFolder) -> None:
     """Registers what the run is compared with as artifacts of this run, once."""
-    connection = launch.connection_of(representation)
+    connection = metadata.connection(folder.pipeline_dir)
     for node in launch.node_ids(representation):
         if node in image_pipeline.IMPORTS:
-            with Metadata(connection) as store:
+            with Store(connection) as store:
                 done = metadata.has_run(store, folder.run_id, folder.pipeline, node)
             if not done:
-                launch.launch(representation, node)
+                launch.launch(representation, node, connection)
 
 
 def _at(content: dict[str, Any], key: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from components import runtime
 from components.errors import SlipwayError
-from pipelines import approval, launch, node_report, prepare
+from pipelines import approval, launch, metadata, node_report, prepare
 from pipelines.failures import Cancelled, explain
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
@@ -49,7 +49,8 @@ class TrackedNode:
         """
         try:
             with runtime.running(self._context()):
-                execution = launch.launch(self.representation, self.node)
+                connection = metadata.connection(self.folder.pipeline_dir)
+                execution = launch.launch(self.representation, self.node, connection)
             report = self.folder.work_dir(self.node) / REPORT
             finding = node_report.collect(execution, report, self.prepared["config"]["data"]["classes"])
             node_report.log(self.tracker, self.child, execution, finding, report)

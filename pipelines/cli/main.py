@@ -10,6 +10,7 @@ from pipelines.cli.console import explained, parse_settings
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
 
 setting = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value, such as train.epochs=2."
