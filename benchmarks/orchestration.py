@@ -26,9 +26,9 @@ from pathlib import Path
 import harness
 import private_stack
 from private_stack import PrivateStack, ended
-from tfx.orchestration.metadata import Metadata
 
 from pipelines import metadata
+from pipelines.metadata_store import Store
 from pipelines.stack.settings import PROJECT
 
 REPEATS = 3
@@ -51,7 +51,7 @@ PREDECESSOR = {
 def overheads(stack: PrivateStack, run_id: str) -> list[float]:
     """Returns, for each node, the seconds from its predecessor's end to its own execution in ML Metadata."""
     tasks = stack.tasks(run_id)
-    with Metadata(metadata.connection(stack.stack.pipelines / "digits")) as store:
+    with Store(metadata.connection(stack.stack.pipelines / "digits")) as store:
         context = store.store.get_context_by_type_and_name("pipeline_run", run_id)
         begun = {}
         for execution in store.store.get_executions_by_context(context.id):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
-from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel, standard_artifacts
@@ -33,7 +32,6 @@ class Placement:
 
     Attributes:
         pipeline_root: Folder of the artifacts.
-        metadata: Connection to ML Metadata.
         tracking_uri: MLflow server.
         grpc_target: `host:port` of the model server.
         models_dir: Folder that the model server serves from.
@@ -44,7 +42,6 @@ class Placement:
     """
 
     pipeline_root: str
-    metadata: metadata_store_pb2.ConnectionConfig
     tracking_uri: str
     grpc_target: str
     models_dir: str
@@ -216,6 +213,5 @@ def create_pipeline(config: PipelineConfig, placement: Placement) -> tfx.dsl.Pip
         pipeline_root=placement.pipeline_root,
         components=list(nodes.values()),
         enable_cache=True,
-        metadata_connection_config=placement.metadata,
         beam_pipeline_args=BEAM_ARGS,
     )

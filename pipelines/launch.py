@@ -18,6 +18,7 @@ from tfx.types import Artifact
 
 from components.errors import SlipwayError
 from pipelines import attempts, cache, code_digest, metadata
+from pipelines.metadata_store import Store
 
 CODE = "slipway_code"
 LIBRARIES = "slipway_libraries"
@@ -67,12 +68,6 @@ def from_json(content: Mapping[str, Any]) -> pipeline_pb2.Pipeline:
 def node_ids(representation: pipeline_pb2.Pipeline) -> list[str]:
     """Returns the ids of all nodes, each after the nodes it waits for."""
     return [node.pipeline_node.node_info.id for node in representation.nodes]
-
-
-def connection_of(representation: pipeline_pb2.Pipeline) -> mlmd.ConnectionConfig:
-    """Returns the connection to ML Metadata that the pipeline was compiled with."""
-    config = runner_utils.extract_local_deployment_config(representation).metadata_connection_config
-    return getattr(config, config.WhichOneof("connection_config"))
 
 
 def _outcome(store: Metadata, node_id: str, execution_id: int | None) -> Execution:
@@ -133,7 +128,9 @@ def _attempt(
     return attempt
 
 
-def launch(representation: pipeline_pb2.Pipeline, node_id: str) -> Execution:
+def launch(
+    representation: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.ConnectionConfig
+) -> Execution:
     """Runs one node: inputs from ML Metadata by run id, the cache, the executor, the outputs published.
 
     Every call is an attempt of its own. The cache answers it where inputs, parameters, code and libraries are
@@ -142,6 +139,8 @@ def launch(representation: pipeline_pb2.Pipeline, node_id: str) -> Execution:
     Args:
         representation: Of this run.
         node_id: One of `node_ids`.
+        connection: To ML Metadata. The representation has none: it is kept in files, and a connection has a
+            password.
 
     Raises:
         SlipwayError: If the run has no such node, or its inputs do not exist in this run.
@@ -151,18 +150,17 @@ def launch(representation: pipeline_pb2.Pipeline, node_id: str) -> Execution:
     if node_id not in nodes:
         raise SlipwayError(f"Expected one of the nodes {', '.join(nodes)}, got {node_id!r}.")
     deployment = runner_utils.extract_local_deployment_config(representation)
-    connection = connection_of(representation)
     executor = runner_utils.extract_executor_spec(deployment, node_id)
-    with Metadata(connection) as store:
+    with Store(connection) as store:
         attempt = _attempt(store, representation, nodes[node_id], executor)
     launched = launcher.Launcher(
         pipeline_node=attempt,
-        mlmd_connection=Metadata(connection),
+        mlmd_connection=Store(connection),
         pipeline_info=representation.pipeline_info,
         pipeline_runtime_spec=representation.runtime_spec,
         executor_spec=executor,
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         custom_executor_operators=cache.OPERATORS,
     ).launch()
-    with Metadata(connection) as store:
+    with Store(connection) as store:
         return _outcome(store, node_id, launched.execution_id if launched else None)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tfx import v1 as tfx
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipelines import form, graph
 from pipelines.config import PipelineConfig
@@ -21,7 +20,6 @@ MANIFESTS_DIR = Path(__file__).parent / "manifests"
 # The graph is the same wherever it runs: nothing of a machine gets into a manifest.
 NOWHERE = Placement(
     pipeline_root="/nowhere",
-    metadata=sqlite_metadata_connection_config("/nowhere/metadata.sqlite"),
     tracking_uri="http://nowhere",
     grpc_target="nowhere:0",
     models_dir="/nowhere",

@@ -7,12 +7,39 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
 from tfx.types import Artifact, artifact_utils
 
+from pipelines import metadata_uri
+
 SUCCESSFUL = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
 
 def connection(pipeline_dir: Path) -> mlmd.ConnectionConfig:
-    """Returns the connection to a pipeline's own SQLite file, which is made where it does not exist."""
-    return sqlite_metadata_connection_config(str(pipeline_dir / "metadata.sqlite"))
+    """Returns the connection to the database that the environment names, else to the pipeline's own file.
+
+    The file is made where it does not exist. The connection has the password in the clear: it is asked for
+    whenever the store is opened, and nothing keeps it.
+
+    Raises:
+        SettingsError: If SLIPWAY_MLMD_URI is malformed.
+    """
+    database = metadata_uri.from_environment()
+    if database is None:
+        return sqlite_metadata_connection_config(str(pipeline_dir / "metadata.sqlite"))
+    return mlmd.ConnectionConfig(
+        postgresql=mlmd.PostgreSQLDatabaseConfig(
+            host=_libpq_value(database.host),
+            port=str(database.port),
+            user=_libpq_value(database.user),
+            password=_libpq_value(database.password),
+            dbname=database.name,
+            skip_db_creation=True,
+        )
+    )
+
+
+def _libpq_value(text: str) -> str:
+    """Quotes a value; ML Metadata only strings `name=value` together for libpq."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def execution(store: Metadata, execution_id: int) -> mlmd.Execution:

@@ -12,14 +12,13 @@ from dataclasses import replace
 from importlib import metadata as packages
 from typing import Any
 
-from tfx.orchestration.metadata import Metadata
-
 from components.ingestion import sources
 from pipelines import comparison, image_pipeline, launch, metadata
 from pipelines import config as configuration
 from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.config import PipelineConfig
 from pipelines.image_pipeline import Placement, create_pipeline
+from pipelines.metadata_store import Store
 from pipelines.run_folder import RunFolder
 from pipelines.stack.settings import PROJECT, Stack
 from pipelines.tracking import Tracker
@@ -110,12 +109,10 @@ def _placement(folder: RunFolder, config: PipelineConfig) -> Placement:
     """Finds everything but the model to compare with."""
     stack = Stack.from_environment()
     digest = sources.digest(config.data.ingestion())
-    connection = metadata.connection(folder.pipeline_dir)
-    with Metadata(connection) as store:
+    with Store(metadata.connection(folder.pipeline_dir)) as store:
         accepted = metadata.accepted_statistics(store, config.name, digest)
     return Placement(
         pipeline_root=str(folder.pipeline_dir / "artifacts"),
-        metadata=connection,
         tracking_uri=tracking_uri(),
         grpc_target=grpc_target(),
         models_dir=str(stack.models),
@@ -160,13 +157,13 @@ def _open(tracker: Tracker, folder: RunFolder, config: PipelineConfig, tags: Map
 
 def _import(representation: Any, folder: RunFolder) -> None:
     """Registers what the run is compared with as artifacts of this run, once."""
-    connection = launch.connection_of(representation)
+    connection = metadata.connection(folder.pipeline_dir)
     for node in launch.node_ids(representation):
         if node in image_pipeline.IMPORTS:
-            with Metadata(connection) as store:
+            with Store(connection) as store:
                 done = metadata.has_run(store, folder.run_id, folder.pipeline, node)
             if not done:
-                launch.launch(representation, node)
+                launch.launch(representation, node, connection)
 
 
 def _at(content: dict[str, Any], key: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from components import runtime
 from components.errors import SlipwayError
-from pipelines import approval, launch, node_report, prepare
+from pipelines import approval, launch, metadata, node_report, prepare
 from pipelines.curve import Curve
 from pipelines.failures import Cancelled, explain
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
@@ -50,7 +50,8 @@ class TrackedNode:
         """
         try:
             with runtime.running(self._context()):
-                execution = launch.launch(self.representation, self.node)
+                connection = metadata.connection(self.folder.pipeline_dir)
+                execution = launch.launch(self.representation, self.node, connection)
             self.curve.flush()
             report = self.folder.work_dir(self.node) / REPORT
             finding = node_report.collect(execution, report, self.prepared["config"]["data"]["classes"])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from pipelines import metadata_uri
 from pipelines.stack.airflow_environment import airflow_environment
 from pipelines.stack.credentials import Credentials
 from pipelines.stack.settings import HOST, Stack
@@ -65,6 +66,16 @@ def shared_environment(stack: Stack) -> dict[str, str]:
     }
 
 
+def metadata_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Names the database of ML Metadata, for the programs that run nodes; empty where none is named.
+
+    Raises:
+        SettingsError: If the name is malformed: better now than in the first run.
+    """
+    database = metadata_uri.from_environment(environment)
+    return {metadata_uri.VARIABLE: environment[metadata_uri.VARIABLE]} if database else {}
+
+
 def _no_proxy(variable: str) -> str:
     return ",".join(part for part in (os.environ.get(variable), HOST, "localhost") if part)
 
@@ -72,6 +83,7 @@ def _no_proxy(variable: str) -> str:
 def _airflow(stack: Stack, credentials: Credentials) -> list[Program]:
     airflow = str(stack.airflow_bin / "airflow")
     environment = airflow_environment(stack, credentials)
+    runs_nodes = {**environment, **metadata_environment()}
     # Else both serve logs on ports 8793 and 8794 of every interface; here the API reads the files.
     quiet = "--skip-serve-logs"
     return [
@@ -80,7 +92,7 @@ def _airflow(stack: Stack, credentials: Credentials) -> list[Program]:
         # With a trigger running it waits 10 s for nothing; triggers keep no state, the next start makes them anew.
         Program("airflow-triggerer", (airflow, "triggerer", quiet), environment, Start.WITH_DATABASE, 2),
         # It goes on with the runs of before at once, and a task that finds no API fails.
-        Program("airflow-scheduler", (airflow, "scheduler", quiet), environment, Start.WITH_API),
+        Program("airflow-scheduler", (airflow, "scheduler", quiet), runs_nodes, Start.WITH_API),
     ]
 
 
@@ -112,6 +124,10 @@ def _model_server(stack: Stack) -> Program:
 
 def _ml_worker(stack: Stack) -> Program:
     """Holds TFX and TensorFlow loaded and forks a child for each node."""
-    environment = {"MLFLOW_TRACKING_URI": stack.mlflow_url, "PYTHONUNBUFFERED": "1"}
+    environment = {
+        "MLFLOW_TRACKING_URI": stack.mlflow_url,
+        "PYTHONUNBUFFERED": "1",
+        **metadata_environment(),
+    }
     # Stopping lets a running node end by itself first: 10 s, then a little for the rest.
     return Program("ml-worker", (str(stack.ml_python), "-m", "pipelines.worker"), environment, stop_wait_s=15)

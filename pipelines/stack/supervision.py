@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from components.errors import UnavailableError
+from pipelines import metadata_uri
 from pipelines.stack.programs import MARKER, Program, Start, shared_environment
 from pipelines.stack.settings import Stack
 
@@ -68,7 +69,7 @@ def start_supervisord(stack: Stack) -> None:
     """
     started = subprocess.run(
         [str(stack.airflow_bin / "supervisord"), "--configuration", str(config_path(stack))],
-        env={**os.environ, MARKER: str(stack.home)},
+        env=_own_environment(stack),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -80,6 +81,12 @@ def start_supervisord(stack: Stack) -> None:
             f"supervisord did not start (exit code {started.returncode}): {started.stderr.strip()}\n"
             f"Its log is {log_path(stack, 'supervisord')}."
         )
+
+
+def _own_environment(stack: Stack) -> dict[str, str]:
+    """What supervisord gets, and every program from it: no password that only some of them need."""
+    kept = {name: value for name, value in os.environ.items() if name != metadata_uri.VARIABLE}
+    return {**kept, MARKER: str(stack.home)}
 
 
 def _render_program(stack: Stack, program: Program) -> str:

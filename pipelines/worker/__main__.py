@@ -11,6 +11,7 @@ from typing import NoReturn
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
 
 from components.errors import SlipwayError
 from pipelines import node

@@ -40,7 +40,7 @@ class Tiny:
     def compile(self, run_id, value=3):
         from tfx import v1 as tfx
 
-        from pipelines import launch, metadata
+        from pipelines import launch
 
         component = {
             module: importlib.import_module(f"tiny.{module}") for module in ("make", "double", "add_one")
@@ -53,16 +53,15 @@ class Tiny:
             pipeline_root=str(self.folder / "artifacts"),
             components=[make, double, add_one],
             enable_cache=True,
-            metadata_connection_config=metadata.connection(self.folder),
         )
         return launch.compile_run(pipeline, run_id)
 
     def run(self, run_id, *nodes, value=3):
         """Launches nodes of a run, all of them where none is named; returns the executions by node."""
-        from pipelines import launch
+        from pipelines import launch, metadata
 
-        representation = self.compile(run_id, value)
-        return {node: launch.launch(representation, node) for node in nodes or NODES}
+        representation, connection = self.compile(run_id, value), metadata.connection(self.folder)
+        return {node: launch.launch(representation, node, connection) for node in nodes or NODES}
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.orchestration.metadata import Metadata
 
 from components.errors import SlipwayError
 from pipelines import code_digest, metadata
+from pipelines.metadata_store import Store
 
 FRESH = {"make": "", "double": "", "add_one": ""}
 
@@ -158,6 +158,6 @@ def test_an_attempt_that_was_killed_is_marked_by_the_next_one(tiny):
         tiny.run("first", "make")
     tiny.change("make", "    raise SystemExit('killed')\n", "")
     assert number(tiny.run("first", "make")["make"]) == 3
-    with Metadata(metadata.connection(tiny.folder)) as store:
+    with Store(metadata.connection(tiny.folder)) as store:
         states = [execution.last_known_state for execution in store.store.get_executions()]
     assert sorted(states) == sorted([mlmd.Execution.CANCELED, mlmd.Execution.COMPLETE])

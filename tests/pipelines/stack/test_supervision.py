@@ -2,12 +2,15 @@ import json
 import shlex
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from components.errors import SettingsError
 from pipelines.stack import supervision
 from pipelines.stack.credentials import load_or_create
 from pipelines.stack.programs import Program, programs, shared_environment
+from pipelines.stack.supervisor_client import SupervisorClient
 
 # supervisord's own reading of a configuration: what each program would get.
 READ = """
@@ -79,6 +82,45 @@ def test_only_airflow_gets_airflows_secrets(prepared, credentials):
 
     assert others
     assert all(credentials.jwt_secret not in program.environment.values() for program in others)
+
+
+def test_only_what_runs_nodes_gets_the_database_of_ml_metadata_and_through_the_private_file(
+    prepared, credentials, monkeypatch
+):
+    uri = "postgresql://me:odd%27$;,=%25word@127.0.0.1:6000/metadata"
+    monkeypatch.setenv("SLIPWAY_MLMD_URI", uri)
+    supervision.write_config(prepared, programs(prepared, credentials))
+
+    read = as_supervisord_reads_it(prepared)
+
+    got = {name: found[1].get("SLIPWAY_MLMD_URI") for name, found in read.items()}
+    assert {name for name, value in got.items() if value} == {"airflow-scheduler", "ml-worker"}
+    assert set(got.values()) == {uri, None}
+    assert not any("word" in found[0] for found in read.values())
+
+
+def test_the_stack_does_not_start_with_a_malformed_database_of_ml_metadata(
+    prepared, credentials, monkeypatch
+):
+    monkeypatch.setenv("SLIPWAY_MLMD_URI", "mysql://me:word@127.0.0.1/metadata")
+
+    with pytest.raises(SettingsError, match="SLIPWAY_MLMD_URI must be"):
+        programs(prepared, credentials)
+
+
+def test_supervisord_hands_no_password_down_in_its_own_environment(prepared, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_MLMD_URI", "postgresql://me:word@127.0.0.1/metadata")
+    supervision.write_config(prepared, [Program("sleeper", ("/bin/sleep", "60"))])
+
+    supervision.start_supervisord(prepared)
+    supervisor = SupervisorClient(supervision.socket_path(prepared))
+    try:
+        environment = Path(f"/proc/{supervisor.pid()}/environ").read_bytes()
+    finally:
+        supervisor.shut_down()
+
+    assert b"SLIPWAY_STACK=" in environment
+    assert b"SLIPWAY_MLMD_URI" not in environment
 
 
 def test_every_server_listens_on_the_loopback_interface_at_the_chosen_port(prepared, credentials):
