@@ -16,9 +16,28 @@ BROKEN = ("failed", "upstream_failed")
 NOT_NODES = ("prepare", "close")
 
 
-def _cancelled(tasks: dict[str, Any]) -> str:
+def _cancelled(tasks: Mapping[str, str]) -> str:
     broken = sorted(task for task, state in tasks.items() if state == "failed" and task not in NOT_NODES)
     return f"{', '.join(broken)} failed or was stopped; see its log" if broken else ""
+
+
+def _because(results: Mapping[str, NodeResult], state: str) -> str:
+    """Returns the reasons of the nodes that ended in `state`."""
+    return "; ".join(f"{node}: {result.reason}" for node, result in results.items() if result.state == state)
+
+
+def _ending(pipeline: str, tasks: Mapping[str, str], results: Mapping[str, NodeResult]) -> tuple[str, str]:
+    """Returns the state of a run, and why. A failure counts more than a refusal."""
+    failed = _because(results, FAILED) or _cancelled(tasks)
+    if failed or any(state in BROKEN for task, state in tasks.items() if task not in NOT_NODES):
+        return FAILED, failed
+    if refused := _because(results, REFUSED):
+        return REFUSED, refused
+    if "push" in results:
+        return SUCCEEDED, ""
+    registered = results["register"].metrics if "register" in results else None
+    version = f"{registered['version']:.0f}" if registered else "VERSION"
+    return REFUSED, f"nobody approved the promotion; go live with `slipway promote {pipeline} {version}`"
 
 
 def summarize(folder: RunFolder) -> dict[str, Any]:
@@ -27,21 +46,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     left = {node: result for node, result in folder.results().items() if node not in NOT_NODES}
     order = list(resume.upstream(folder))
     results = {node: left[node] for node in (*order, *left) if node in left}
-    reasons = {
-        state: "; ".join(
-            f"{node}: {result.reason}" for node, result in results.items() if result.state == state
-        )
-        for state in (FAILED, REFUSED)
-    }
-    failed = reasons[FAILED] or _cancelled(tasks)
-    if failed or any(state in BROKEN for task, state in tasks.items() if task not in NOT_NODES):
-        state, reason = FAILED, failed
-    elif reasons[REFUSED]:
-        state, reason = REFUSED, reasons[REFUSED]
-    elif "push" in results:
-        state, reason = SUCCEEDED, ""
-    else:
-        state, reason = REFUSED, "the promotion was not approved"
+    state, reason = _ending(folder.pipeline, tasks, results)
     metrics = {
         f"{node}.{name}": value
         for node, result in results.items()

@@ -38,7 +38,8 @@ def test_a_task_killed_before_it_could_speak_is_a_failure(folder):
     assert "train failed or was stopped" in summary["reason"]
 
 
-def test_a_rejected_promotion_is_a_refusal(folder):
-    folder.write(close.OUTCOME, {"tasks": {"approve": "success", "push": "skipped"}})
-    summary = left(folder, register=NodeResult(SUCCEEDED))
-    assert (summary["state"], summary["reason"]) == (REFUSED, "the promotion was not approved")
+def test_a_run_without_anybody_to_approve_says_how_to_go_live(folder):
+    folder.write(close.OUTCOME, {"tasks": {"register": "success"}})
+    summary = left(folder, register=NodeResult(SUCCEEDED, metrics={"version": 4.0}))
+    assert summary["state"] == REFUSED
+    assert "slipway promote digits 4" in summary["reason"]
