@@ -3,6 +3,7 @@
 The same decoding runs in training, in evaluation and inside the served model, so they cannot drift apart.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,11 @@ def read_split(examples_dir: str | Path, split: str) -> Iterator[tf.train.Exampl
     """Yields the examples of one split, in file order."""
     for record in tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP").as_numpy_iterator():
         yield tf.train.Example.FromString(record)
+
+
+def count(examples_dir: str | Path, split: str) -> int:
+    """Returns the number of examples in one split; nothing is decoded."""
+    return sum(1 for _ in tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP"))
 
 
 def write_split(examples_dir: str | Path, split: str, examples: Iterator[tf.train.Example]) -> int:
@@ -126,7 +132,8 @@ def dataset(
         shuffle_seed: Shuffles anew each epoch with this seed; `None` keeps the order.
 
     Returns:
-        Pairs of float32 `[n, height, width, channels]` in [0, 1] and int64 `[n]`; decoded once, kept in memory.
+        Pairs of float32 `[n, height, width, channels]` in [0, 1] and int64 `[n]`; decoded
+        once, kept in memory. Its `len` is known.
     """
     files = split_files(examples_dir, split)
 
@@ -141,4 +148,5 @@ def dataset(
         decoded = decoded.shuffle(10_000, seed=shuffle_seed, reshuffle_each_iteration=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return decoded.batch(batch_size).prefetch(tf.data.AUTOTUNE).with_options(options)
+    batches = tf.data.experimental.assert_cardinality(math.ceil(count(examples_dir, split) / batch_size))
+    return decoded.batch(batch_size).apply(batches).prefetch(tf.data.AUTOTUNE).with_options(options)

@@ -50,7 +50,7 @@ def prune(
     model: keras.Model, train_set: tf.data.Dataset, eval_set: tf.data.Dataset, settings: CompressionSettings
 ) -> keras.Model:
     """Returns a pruned copy of `model`, its wrappers stripped; `model` itself is left as it was."""
-    steps = sum(1 for _ in train_set)
+    steps = len(train_set)
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.final_sparsity,

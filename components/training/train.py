@@ -70,13 +70,12 @@ def train(
         examples_dir, "train", shape, batch_size=settings.batch_size, shuffle_seed=settings.seed
     )
     eval_set = records.dataset(examples_dir, "eval", shape, batch_size=settings.batch_size)
-    steps = sum(1 for _ in train_set)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
         model = build(shape, n_classes, settings)
         model.compile(
             optimizer=keras.optimizers.Adam(
-                keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
+                keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * len(train_set))
             ),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
