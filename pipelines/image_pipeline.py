@@ -23,7 +23,8 @@ LIVE_MODEL = "live_model"
 ACCEPTED_STATISTICS = "accepted_statistics"
 IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS)
 
-BEAM_ARGS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+# The direct runner would first try Prism: a Go program that it fetches from the network.
+BEAM_ARGS = ["--runner=FnApiRunner"]
 
 
 @dataclass(frozen=True)

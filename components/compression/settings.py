@@ -17,10 +17,10 @@ class CompressionSettings(BaseModel):
     )
     """Share of weights set to zero in each prunable layer."""
 
-    prune_epochs: int = Field(6, ge=1, le=1000)
+    prune_epochs: int = Field(5, ge=1, le=1000)
     """Epochs over which the sparsity rises from zero to `final_sparsity`."""
 
-    quantize_epochs: int = Field(3, ge=1, le=1000)
+    quantize_epochs: int = Field(2, ge=1, le=1000)
     """Epochs of quantization-aware training after pruning."""
 
     learning_rate: float = Field(0.0005, gt=0, le=1)

@@ -75,7 +75,9 @@ def train(
         model = build(shape, n_classes, settings)
         model.compile(
             optimizer=keras.optimizers.Adam(
-                keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * len(train_set))
+                keras.optimizers.schedules.CosineDecay(
+                    settings.learning_rate, settings.epochs * len(train_set)
+                )
             ),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
