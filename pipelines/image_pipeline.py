@@ -23,8 +23,13 @@ LIVE_MODEL = "live_model"
 ACCEPTED_STATISTICS = "accepted_statistics"
 IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS)
 
-# The direct runner would first try Prism: a Go program that it fetches from the network.
-BEAM_ARGS = ["--runner=FnApiRunner"]
+BEAM_ARGS = [
+    # The direct runner would first try Prism: a Go program that it fetches from the network.
+    "--runner=FnApiRunner",
+    # Without the name of an image, TFX packs itself into an sdist for each Beam node, in case its workers are
+    # elsewhere. These run in the node's own process, and no image is used.
+    "--sdk_container_image=none",
+]
 
 
 @dataclass(frozen=True)
