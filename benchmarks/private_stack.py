@@ -80,7 +80,7 @@ class PrivateStack:
 
 def ended(task: dict[str, Any]) -> float:
     """Returns when a task ended, in seconds since the epoch."""
-    return datetime.datetime.fromisoformat(task["end_date"]).timestamp()
+    return datetime.datetime.fromisoformat(task["end_date"].replace("Z", "+00:00")).timestamp()
 
 
 @contextmanager
