@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ def main() -> None:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
         }
+        sys.path.insert(0, str(PROJECT))  # as the stack's PYTHONPATH does
         from airflow.dag_processing.dagbag import DagBag
 
         seconds, memory = [], []
