@@ -51,13 +51,17 @@ def split_files(examples_dir: str | Path, split: str) -> list[str]:
 
 def read_split(examples_dir: str | Path, split: str) -> Iterator[tf.train.Example]:
     """Yields the examples of one split, in file order."""
-    for record in tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP").as_numpy_iterator():
-        yield tf.train.Example.FromString(record)
+    # A thousand at a time: handing records over one by one takes longer than reading them.
+    batches = tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP").batch(1000)
+    for batch in batches.as_numpy_iterator():
+        for record in batch:
+            yield tf.train.Example.FromString(record)
 
 
 def count(examples_dir: str | Path, split: str) -> int:
     """Returns the number of examples in one split; nothing is decoded."""
-    return sum(1 for _ in tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP"))
+    records = tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP")
+    return int(records.reduce(tf.constant(0, tf.int64), lambda total, _: total + 1))
 
 
 def write_split(examples_dir: str | Path, split: str, examples: Iterator[tf.train.Example]) -> int:
@@ -137,6 +141,7 @@ def dataset(
     """
     files = split_files(examples_dir, split)
 
+    @tf.autograph.experimental.do_not_convert  # plain TensorFlow; rewriting it takes longer than tracing it
     def prepared(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         parsed = parse_examples(serialized)
         return scale(decode_images(parsed[IMAGE], shape)), parsed[LABEL]

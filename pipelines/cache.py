@@ -6,7 +6,7 @@ published in the same breath as its success; as a property of the execution they
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,22 @@ class Answer:
 
     Attributes:
         run_id: Run whose execution made the outputs; empty where the cache has none.
-        problem: Why they cannot be used; empty where they can.
+        digests: By URI of each output, the digest it was published with; empty where none was noted.
     """
 
     run_id: str = ""
-    problem: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def problem(self) -> str:
+        """Reads the outputs as they are now; says why they cannot be used, nothing where they can."""
+        for uri, noted in self.digests.items():
+            if not Path(uri).exists():
+                return f"{uri} is missing"
+            if not noted:
+                return f"nothing was noted that {uri} could be compared with"
+            if _digest(uri) != noted:
+                return f"{uri} has been altered"
+        return ""
 
 
 def ask(
@@ -87,7 +98,7 @@ def ask(
     representation: pipeline_pb2.Pipeline,
     executor: message.Message,
 ) -> Answer:
-    """Finds the execution that the launcher would answer from, and checks its files.
+    """Finds the execution that the launcher would answer from.
 
     Args:
         store: Open connection.
@@ -117,22 +128,15 @@ def ask(
     newest_first = execution_lib.sort_executions_newest_to_oldest(
         each for each in found if each.last_known_state in metadata.SUCCESSFUL
     )
-    return _check(store, newest_first[0].id) if newest_first else Answer()
+    return _answer(store, newest_first[0].id) if newest_first else Answer()
 
 
-def _check(store: Metadata, execution_id: int) -> Answer:
+def _answer(store: Metadata, execution_id: int) -> Answer:
     made_by = origin(store, execution_id)
     kept = json.loads(made_by.custom_properties[DIGESTS].string_value or "{}")
-    run_id = run_of(store, made_by.id)
-    for artifacts in metadata.artifacts(store, execution_id, mlmd.Event.OUTPUT).values():
-        for each in artifacts:
-            if not Path(each.uri).exists():
-                return Answer(run_id, f"{each.uri} is missing")
-            if each.uri not in kept:
-                return Answer(run_id, f"nothing was noted that {each.uri} could be compared with")
-            if _digest(each.uri) != kept[each.uri]:
-                return Answer(run_id, f"{each.uri} has been altered")
-    return Answer(run_id)
+    outputs = metadata.artifacts(store, execution_id, mlmd.Event.OUTPUT).values()
+    digests = {each.uri: kept.get(each.uri, "") for artifacts in outputs for each in artifacts}
+    return Answer(run_of(store, made_by.id), digests)
 
 
 def origin(store: Metadata, execution_id: int) -> mlmd.Execution:

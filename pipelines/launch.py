@@ -101,28 +101,40 @@ def code_of(representation: pipeline_pb2.Pipeline) -> dict[str, code_digest.Code
         found = node.pipeline_node
         executor = runner_utils.extract_executor_spec(deployment, found.node_info.id)
         if executor is not None:
-            python = getattr(executor, "python_executor_spec", executor)
-            parameters = found.parameters.parameters
-            called = [parameters[CALLED].field_value.string_value] if CALLED in parameters else []
-            code[found.node_info.id] = code_digest.of([python.class_path, *called])
+            code[found.node_info.id] = _code(found, executor)
     return code
 
 
+def _code(node: pipeline_pb2.PipelineNode, executor: Any) -> code_digest.Code:
+    python = getattr(executor, "python_executor_spec", executor)
+    parameters = node.parameters.parameters
+    called = [parameters[CALLED].field_value.string_value] if CALLED in parameters else []
+    return code_digest.of([python.class_path, *called])
+
+
 def _attempt(
-    store: Metadata, representation: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, executor: Any
+    connection: mlmd.ConnectionConfig,
+    representation: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    executor: Any,
 ) -> pipeline_pb2.PipelineNode:
     """Returns the node as it is launched this time: its code in the cache's key, its inputs those that count."""
-    node_id = node.node_info.id
-    attempt = attempts.begin(store, node)
     if executor is None:
-        return attempt
-    code = code_of(representation)[node_id]
-    for name, value in ((CODE, code.sources), (LIBRARIES, code.libraries)):
-        attempt.parameters.parameters[name].field_value.string_value = value
-    answer = cache.ask(store, attempt, representation, executor)
-    if answer.problem:
+        with Store(connection) as store:
+            return attempts.begin(store, node)
+    code = _code(node, executor)
+    with Store(connection) as store:
+        attempt = attempts.begin(store, node)
+        for name, value in ((CODE, code.sources), (LIBRARIES, code.libraries)):
+            attempt.parameters.parameters[name].field_value.string_value = value
+        answer = cache.ask(store, attempt, representation, executor)
+    # Others have their turn at the store while the files are read.
+    if problem := answer.problem():
         logger.warning(
-            "Node %s is computed again, not answered from run %s: %s", node_id, answer.run_id, answer.problem
+            "Node %s is computed again, not answered from run %s: %s",
+            node.node_info.id,
+            answer.run_id,
+            problem,
         )
         attempt.execution_options.caching_options.enable_cache = False
     return attempt
@@ -151,8 +163,7 @@ def launch(
         raise SlipwayError(f"Expected one of the nodes {', '.join(nodes)}, got {node_id!r}.")
     deployment = runner_utils.extract_local_deployment_config(representation)
     executor = runner_utils.extract_executor_spec(deployment, node_id)
-    with Store(connection) as store:
-        attempt = _attempt(store, representation, nodes[node_id], executor)
+    attempt = _attempt(connection, representation, nodes[node_id], executor)
     launched = launcher.Launcher(
         pipeline_node=attempt,
         mlmd_connection=Store(connection),

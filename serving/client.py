@@ -18,7 +18,14 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from serving.errors import ReleaseError, ServerUnavailableError
 
-UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # By default the pauses between two attempts to connect grow to minutes, and a server that has just come up
+    # is noticed that much later.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+]
 
 State = get_model_status_pb2.ModelVersionStatus.State
 
@@ -50,7 +57,7 @@ class Client:
 
     def __init__(self, target: str, timeout_s: float = 30.0) -> None:
         self.target, self.timeout_s = target, timeout_s
-        self.channel = grpc.insecure_channel(target, options=UNLIMITED)
+        self.channel = grpc.insecure_channel(target, options=OPTIONS)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
         self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
 

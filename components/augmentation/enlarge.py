@@ -68,5 +68,5 @@ def enlarge(
 
     counts = {"train": records.write_split(target_dir, "train", every())}
     shutil.copytree(Path(examples_dir) / "Split-eval", Path(target_dir) / "Split-eval", dirs_exist_ok=True)
-    counts["eval"] = sum(1 for _ in records.read_split(target_dir, "eval"))
+    counts["eval"] = records.count(target_dir, "eval")
     return counts

@@ -15,6 +15,7 @@ def _model_spec(name: str, *, is_baseline: bool) -> tfma.ModelSpec:
     return tfma.ModelSpec(
         name=name,
         is_baseline=is_baseline,
+        model_type=tfma.constants.TF_GENERIC,  # TFMA would otherwise load the model to find out
         signature_name="examples",
         label_key=LABEL,
         prediction_key="probabilities",

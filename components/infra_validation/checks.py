@@ -1,7 +1,7 @@
 """Real requests to the candidate: are the answers right, and how long do they take."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components import records
 from serving.client import Client
+from serving.errors import ReleaseError
 from serving.smoke import WARMUP_FILE
 
 SAMPLE = 8  # images in the requests that are compared and recorded
@@ -65,21 +66,34 @@ def write_warmup(sample: Sample, model: str, saved_model_dir: Path) -> None:
             writer.write(log.SerializeToString(deterministic=True))
 
 
+def answers(sample: Sample, saved_model_dir: Path) -> dict[str, np.ndarray]:
+    """Returns what each signature answers when it is called in this process: float32 `[n, classes]`.
+
+    Raises:
+        ReleaseError: If the candidate cannot be loaded or called.
+    """
+    found = {}
+    try:
+        loaded = tf.saved_model.load(str(saved_model_dir))
+        for signature, inputs in sample.inputs.items():
+            constants = {name: tf.constant(value) for name, value in inputs.items()}
+            found[signature] = loaded.signatures[signature](**constants)["probabilities"].numpy()
+    except (OSError, LookupError, TypeError, ValueError, tf.errors.OpError) as error:
+        raise ReleaseError(f"TensorFlow cannot load and call it: {error!r}") from error
+    return found
+
+
 def wrong_answers(
-    client: Client, model: str, sample: Sample, saved_model_dir: Path, *, tolerance: float
+    client: Client, model: str, sample: Sample, expected: Mapping[str, np.ndarray], *, tolerance: float
 ) -> list[str]:
-    """Compares every signature's served answers with the same computed in process; returns what differs."""
-    loaded = tf.saved_model.load(str(saved_model_dir))
+    """Compares every signature's served answers with the expected ones; returns what differs."""
     differences = []
     for signature, inputs in sample.inputs.items():
-        served = client.predict(model, inputs, signature=signature)
-        constants = {name: tf.constant(value) for name, value in inputs.items()}
-        expected = loaded.signatures[signature](**constants)["probabilities"].numpy()
-        if served.probabilities.shape != expected.shape:
-            differences.append(
-                f"signature {signature}: expected shape {expected.shape}, got {served.probabilities.shape}"
-            )
-        elif (gap := float(np.max(np.abs(served.probabilities - expected)))) > tolerance:
+        served = client.predict(model, inputs, signature=signature).probabilities
+        wanted = expected[signature]
+        if served.shape != wanted.shape:
+            differences.append(f"signature {signature}: expected shape {wanted.shape}, got {served.shape}")
+        elif (gap := float(np.max(np.abs(served - wanted)))) > tolerance:
             differences.append(f"signature {signature}: probabilities differ by up to {gap:.2g}")
     return differences
 

@@ -58,10 +58,10 @@ def ModelServerValidator(
     checks.write_warmup(sample, model_name, servable)
     metrics: dict = {}
     try:
-        with sandbox.serving(
-            model_name, servable, json.loads(server_command), timeout_s=limits.load_timeout_s
-        ) as client:
-            problems = checks.wrong_answers(client, model_name, sample, servable, tolerance=limits.tolerance)
+        with sandbox.serving(model_name, servable, json.loads(server_command)) as server:
+            expected = checks.answers(sample, servable)  # while the server starts
+            client = server.available(limits.load_timeout_s)
+            problems = checks.wrong_answers(client, model_name, sample, expected, tolerance=limits.tolerance)
             durations = checks.latencies_ms(client, model_name, sample, limits.requests)
     except ReleaseError as error:
         problems = [str(error)]

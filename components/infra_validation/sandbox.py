@@ -38,43 +38,58 @@ def _stop(process: subprocess.Popen) -> None:
                 continue
 
 
-def _last_lines(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+class StartingServer:
+    """A model server that has been started and may not answer yet.
 
+    Args:
+        client: A connection to it.
+        model: Name that it serves the candidate under, as version 1.
+        process: The server.
+        log: What it writes.
+    """
 
-def _wait_available(
-    client: Client, model: str, process: subprocess.Popen, log: Path, timeout_s: float
-) -> None:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ReleaseError(f"the server stopped with exit code {process.returncode}:\n{_last_lines(log)}")
-        try:
-            found = client.versions(model).get(1)
-        except ServerUnavailableError:
-            found = None  # it is still starting
-        if found and found.state == "AVAILABLE":
-            return
-        if found and found.state == "END":
-            raise ReleaseError(f"the server could not load it: {found.error}")
-        time.sleep(POLL_S)
-    raise ReleaseError(f"the server did not have it AVAILABLE within {timeout_s:.0f} s:\n{_last_lines(log)}")
+    def __init__(self, client: Client, model: str, process: subprocess.Popen, log: Path) -> None:
+        self._client, self._model, self._process, self._log = client, model, process, log
+
+    def available(self, timeout_s: float) -> Client:
+        """Waits until the candidate is AVAILABLE; returns the connection.
+
+        Args:
+            timeout_s: How long starting and loading may still take.
+
+        Raises:
+            ReleaseError: If the server stops, cannot load the candidate, or takes too long.
+        """
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                code = self._process.returncode
+                raise ReleaseError(f"the server stopped with exit code {code}:\n{self._last_lines()}")
+            try:
+                found = self._client.versions(self._model).get(1)
+            except ServerUnavailableError:
+                found = None  # it is still starting
+            if found and found.state == "AVAILABLE":
+                return self._client
+            if found and found.state == "END":
+                raise ReleaseError(f"the server could not load it: {found.error}")
+            time.sleep(POLL_S)
+        raise ReleaseError(
+            f"the server did not have it AVAILABLE within {timeout_s:.0f} s:\n{self._last_lines()}"
+        )
+
+    def _last_lines(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
 
 
 @contextmanager
-def serving(
-    model: str, saved_model_dir: Path, command: Sequence[str], *, timeout_s: float
-) -> Iterator[Client]:
-    """Starts a model server on loopback with `saved_model_dir` as version 1 and yields a connection to it.
+def serving(model: str, saved_model_dir: Path, command: Sequence[str]) -> Iterator[StartingServer]:
+    """Starts a model server on loopback with `saved_model_dir` as version 1; stops it afterwards.
 
     Args:
         model: Name to serve it under.
         saved_model_dir: The candidate.
         command: Program and first arguments of the model server; ports and model are appended as flags.
-        timeout_s: How long starting and loading may take.
-
-    Raises:
-        ReleaseError: If the server stops, cannot load the candidate, or takes too long.
     """
     grpc_port, rest_port = _free_ports(2)
     with tempfile.TemporaryDirectory(prefix="slipway-infra-") as folder:
@@ -95,7 +110,6 @@ def serving(
             )
         try:
             with Client(f"127.0.0.1:{grpc_port}") as client:
-                _wait_available(client, model, process, log, timeout_s)
-                yield client
+                yield StartingServer(client, model, process, log)
         finally:
             _stop(process)

@@ -84,9 +84,13 @@ def train(
         )
     folder = _checkpoint_dir()
     history = _History(folder / "history.jsonl")
+    # Endless, and counted in steps: a distributed iterator is expensive to make, and Keras would otherwise
+    # make one for each epoch and two for each validation.
     model.fit(
-        train_set,
-        validation_data=eval_set,
+        train_set.repeat(),
+        steps_per_epoch=len(train_set),
+        validation_data=eval_set.repeat(),
+        validation_steps=len(eval_set),
         epochs=settings.epochs,
         verbose=2,
         callbacks=[

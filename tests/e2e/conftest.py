@@ -18,6 +18,7 @@ class RunningStack:
 
     def __init__(self, home):
         self.home = home
+        manifests = self._without_schedule(home.with_name(f"{home.name}-manifests"))
         ports = self._free_ports(4)
         self.environment = {
             **{
@@ -26,6 +27,7 @@ class RunningStack:
                 if not name.startswith(("SLIPWAY_", "MLFLOW_"))
             },
             "SLIPWAY_HOME": str(home),
+            "SLIPWAY_MANIFESTS": str(manifests),
             "SLIPWAY_AIRFLOW_PORT": str(ports[0]),
             "SLIPWAY_MLFLOW_PORT": str(ports[1]),
             "SLIPWAY_GRPC_PORT": str(ports[2]),
@@ -35,6 +37,15 @@ class RunningStack:
         }
         self.airflow_url, self.mlflow_url = (f"http://127.0.0.1:{port}" for port in ports[:2])
         self.grpc_target, self.rest_url = f"127.0.0.1:{ports[2]}", f"http://127.0.0.1:{ports[3]}"
+
+    @staticmethod
+    def _without_schedule(folder):
+        """Copies the manifests: whatever the time of day, only what a test triggers runs."""
+        folder.mkdir()
+        for path in (PROJECT / "pipelines/manifests").glob("*.json"):
+            manifest = json.loads(path.read_text()) | {"schedule": None}
+            (folder / path.name).write_text(json.dumps(manifest))
+        return folder
 
     @staticmethod
     def _free_ports(count):

@@ -79,7 +79,7 @@ def test_mlflow_holds_a_parent_and_a_child_for_each_node(stack, first_run, mlflo
     assert parent.info.status == "FINISHED"
     assert set(children) == COMPONENTS
     assert {child.data.tags["mlflow.parentRunId"] for child in children.values()} == {parent.info.run_id}
-    assert parent.data.params["train.epochs"] == "15"
+    assert parent.data.params["train.epochs"] == "10"
     assert {"config.json", "summary.json"} <= files_of(mlflow, parent)
     assert {"training_curves.png"} <= files_of(mlflow, children["train"])
     assert {"confusion_matrix.png"} <= files_of(mlflow, children["evaluate"])
