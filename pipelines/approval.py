@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipelines import prepare
-from pipelines.run_folder import RunFolder
+from pipelines.run_folder import RUN, RunFolder
 
 ROWS = (
     ("Accuracy on test, float model", "evaluate", "accuracy"),
@@ -23,7 +22,7 @@ def body(folder: RunFolder, registered: Mapping[str, float]) -> str:
         registered: Metrics of `register`, with `version`.
     """
     results = folder.results()
-    live = folder.require(prepare.RUN)["live_version"]
+    live = folder.require(RUN)["live_version"]
     lines = [
         f"**{folder.pipeline} version {int(registered['version'])}** is registered as challenger. "
         + (f"Version {live} is live." if live else "Nothing is live yet."),

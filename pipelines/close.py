@@ -4,8 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines import prepare, resume
-from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
+from components.errors import SettingsError
+from pipelines import resume
+from pipelines.addresses import tracking_uri
+from pipelines.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -86,26 +88,39 @@ def run(folder: RunFolder) -> str:
     """Closes a run; safe to repeat. Returns the page of its MLflow run.
 
     Raises:
-        SettingsError: If the run was never prepared.
+        SettingsError: If the run was never prepared, or its folder was deleted; its MLflow run is FAILED then.
     """
-    prepared = folder.require(prepare.RUN)
+    try:
+        prepared = folder.require(RUN)
+    except SettingsError as error:
+        _close_without_folder(folder, str(error))
+        raise
     summary = summarize(folder)
     folder.write(SUMMARY, summary)
     tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
     parent = prepared["mlflow_run"]
-    for child in tracker.children(parent):
-        if child.info.status == "RUNNING":
-            tracker.close(child.info.run_id, "KILLED", state=FAILED, reason="stopped before it could say why")
     tracker.content(parent, summary, SUMMARY)
     tracker.metrics(parent, _headline(summary["metrics"]))
-    status = "FAILED" if summary["state"] == FAILED else "FINISHED"
-    tracker.close(parent, status, state=summary["state"], reason=summary["reason"])
+    _end(tracker, parent, summary["state"], summary["reason"])
     if summary["resume"]:
         logger.info("To go on from there: %s", summary["resume"])
     logger.info(
         "Run %s: %s%s", folder.run_id, summary["state"], f": {summary['reason']}" if summary["reason"] else ""
     )
     return tracker.url(parent)
+
+
+def _end(tracker: Tracker, parent: str, state: str, reason: str) -> None:
+    for child in tracker.children(parent):
+        if child.info.status == "RUNNING":
+            tracker.close(child.info.run_id, "KILLED", state=FAILED, reason="stopped before it could say why")
+    tracker.close(parent, "FAILED" if state == FAILED else "FINISHED", state=state, reason=reason)
+
+
+def _close_without_folder(folder: RunFolder, reason: str) -> None:
+    tracker = Tracker(tracking_uri(), folder.pipeline)
+    if parent := tracker.find(folder.run_id):
+        _end(tracker, parent, FAILED, reason)
 
 
 def _headline(metrics: dict[str, float]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines import close, failures, prepare, resume
 from pipelines.node import Attempt
-from pipelines.run_folder import RunFolder
+from pipelines.run_folder import RUN, RunFolder
 
 Report = Callable[[str, str], None]
 
@@ -21,7 +21,7 @@ def new_run_id() -> str:
 
 
 def _waits_for_approval(folder: RunFolder, node: str) -> bool:
-    return node == "push" and folder.require(prepare.RUN)["config"]["promotion"] == "approval"
+    return node == "push" and folder.require(RUN)["config"]["promotion"] == "approval"
 
 
 class _Walk:

@@ -19,7 +19,7 @@ from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.config import PipelineConfig
 from pipelines.image_pipeline import Placement, create_pipeline
 from pipelines.metadata_store import Store
-from pipelines.run_folder import RunFolder
+from pipelines.run_folder import RUN, RunFolder
 from pipelines.stack.settings import PROJECT, Stack
 from pipelines.tracking import Tracker
 from serving.registry import Registry
@@ -27,7 +27,6 @@ from serving.registry import Registry
 logger = logging.getLogger(__name__)
 
 REQUEST = "request.json"
-RUN = "run.json"
 REPRESENTATION = "pipeline.json"
 
 

@@ -13,7 +13,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from components.errors import SettingsError
 from pipelines.stack.settings import Stack
 
 RUN_ID = re.compile(r"^[A-Za-z0-9_.~:+-]{1,250}$")  # Airflow's own pattern
+
+RUN = "run.json"
 
 SUCCEEDED = "succeeded"
 REFUSED = "refused"
@@ -101,6 +104,23 @@ class RunFolder:
         """Returns a JSON file; empty where it does not exist."""
         path = self.path / name
         return json.loads(path.read_text()) if path.is_file() else {}
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Makes sure that a prepared run still has its folder after the work inside.
+
+        Raises:
+            SettingsError: If the folder was deleted meanwhile; it is also the reason for any other error then.
+        """
+        try:
+            yield
+        except Exception as error:
+            try:
+                self.require(RUN)
+            except SettingsError as deleted:
+                raise deleted from error
+            raise
+        self.require(RUN)
 
     def require(self, name: str) -> dict[str, Any]:
         """Returns a JSON file.

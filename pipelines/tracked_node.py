@@ -9,7 +9,7 @@ from components.errors import SlipwayError
 from pipelines import approval, launch, metadata, node_report, prepare
 from pipelines.curve import Curve
 from pipelines.failures import Cancelled, explain
-from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
+from pipelines.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class TrackedNode:
 
     def __init__(self, folder: RunFolder, node: str) -> None:
         self.folder, self.node = folder, node
-        self.prepared: Mapping[str, Any] = folder.require(prepare.RUN)
+        self.prepared: Mapping[str, Any] = folder.require(RUN)
         self.representation = launch.from_json(folder.require(prepare.REPRESENTATION))
         if node not in launch.node_ids(self.representation):
             known = ", ".join(launch.node_ids(self.representation))
@@ -49,13 +49,14 @@ class TrackedNode:
             Exception: Whatever the component or MLflow raises; the MLflow run is FAILED then.
         """
         try:
-            with runtime.running(self._context()):
-                connection = metadata.connection(self.folder.pipeline_dir)
-                execution = launch.launch(self.representation, self.node, connection)
-            self.curve.flush()
-            report = self.folder.work_dir(self.node) / REPORT
-            finding = node_report.collect(execution, report, self.prepared["config"]["data"]["classes"])
-            node_report.log(self.tracker, self.child, execution, finding, report)
+            with self.folder.kept():
+                with runtime.running(self._context()):
+                    connection = metadata.connection(self.folder.pipeline_dir)
+                    execution = launch.launch(self.representation, self.node, connection)
+                self.curve.flush()
+                report = self.folder.work_dir(self.node) / REPORT
+                finding = node_report.collect(execution, report, self.prepared["config"]["data"]["classes"])
+                node_report.log(self.tracker, self.child, execution, finding, report)
         except (Exception, Cancelled) as error:
             self._close_failed(error)
             raise

@@ -43,6 +43,10 @@ LONGEST_PARAMETER = 6000  # MLflow's limit on the server
 LONGEST_DIGEST = 36  # the same, of a dataset's digest
 
 
+def _identity(run_id: str, node: str) -> dict[str, str]:
+    return {RUN_ID: run_id, NODE: node or "pipeline"}
+
+
 class Tracker:
     """Writes runs of one experiment, which is named after the pipeline.
 
@@ -70,8 +74,10 @@ class Tracker:
         """Returns the page of a run."""
         return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
-    def _find(self, tags: Mapping[str, str]) -> str | None:
-        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    def find(self, run_id: str, node: str = "") -> str | None:
+        """Returns the MLflow run of a node, or of the whole pipeline run; `None` where there is none."""
+        identity = _identity(run_id, node).items()
+        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in identity)
         found = self.client.search_runs([self.experiment_id], wanted, ViewType.ACTIVE_ONLY, max_results=1)
         return found[0].info.run_id if found else None
 
@@ -81,12 +87,13 @@ class Tracker:
         Returns:
             The id of the MLflow run; the same one when it is opened again.
         """
-        identity = {RUN_ID: run_id, NODE: node or "pipeline"}
-        found = self._find(identity)
+        found = self.find(run_id, node)
         if found is None:
             links = {PARENT: parent} if parent else {}
             created = self.client.create_run(
-                self.experiment_id, run_name=node or run_id, tags={**identity, **links, **(tags or {})}
+                self.experiment_id,
+                run_name=node or run_id,
+                tags={**_identity(run_id, node), **links, **(tags or {})},
             )
             found = created.info.run_id
         elif self.client.get_run(found).data.tags.get(REASON):

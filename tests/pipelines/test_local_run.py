@@ -1,8 +1,10 @@
 import pytest
 from mlflow import MlflowClient
 
-from pipelines import config, launch, local_run, prepare, resume
-from pipelines.run_folder import FAILED, RunFolder
+from components.errors import SettingsError
+from pipelines import close, config, failures, launch, local_run, prepare, resume
+from pipelines.node import Attempt
+from pipelines.run_folder import FAILED, RUN, RunFolder
 from pipelines.tracking import Tracker
 
 
@@ -21,7 +23,7 @@ def prepared(tiny, tmp_path, monkeypatch):
         "tags": {},
         "config": config.load("digits").model_dump(),
     }
-    folder.write(prepare.RUN, run)
+    folder.write(RUN, run)
     return folder
 
 
@@ -50,7 +52,7 @@ def test_a_run_that_failed_goes_on_where_it_failed_and_tells_everybody(prepared,
     summary, ran = go_on(prepared, "add_one")
     assert ran == ["prepare", "add_one", "close"]
     assert summary["nodes"]["add_one"]["cached_from"] == "first"
-    client = MlflowClient(tracking_uri=prepared.require(prepare.RUN)["tracking_uri"])
+    client = MlflowClient(tracking_uri=prepared.require(RUN)["tracking_uri"])
     runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     tags = {run.data.tags["slipway.node"]: run.data.tags for run in runs}
     assert tags["add_one"]["slipway.cached_from"] == "first"
@@ -58,3 +60,19 @@ def test_a_run_that_failed_goes_on_where_it_failed_and_tells_everybody(prepared,
     assert not tags["double"].get("mlflow.note.content"), "it says no longer that the disk is full"
     assert "tfx 1." in tags["make"]["slipway.libraries"]
     assert len(runs) == 4, "a node that runs again opens its MLflow run again"
+
+
+def test_a_run_whose_folder_is_deleted_under_a_node_fails_and_says_so_everywhere(prepared, tiny):
+    tiny.change("make", "    write(", f"    import shutil; shutil.rmtree({str(prepared.path)!r})\n    write(")
+    assert Attempt(prepared, "make").run() == failures.BAD_SETTINGS
+    assert "its folder was deleted. Start a new run" in prepared.results()["make"].reason
+    assert Attempt(prepared, "double").run() == failures.BAD_SETTINGS
+    with pytest.raises(SettingsError, match="its folder was deleted"):
+        close.run(prepared)
+    client = MlflowClient()
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    assert {run.data.tags["slipway.node"]: run.info.status for run in runs} == {
+        "pipeline": "FAILED",
+        "make": "FAILED",
+    }
+    assert all("its folder was deleted. Start a new run" in run.data.tags["slipway.reason"] for run in runs)
