@@ -25,7 +25,7 @@ from pipelines.addresses import tracking_uri
 from pipelines.failures import Cancelled
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("pipelines.node")  # not __name__: as a program, that is "__main__"
 
 TAKES_GPU = ("train", "compress")
 

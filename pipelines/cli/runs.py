@@ -37,8 +37,27 @@ def resume_here(pipeline: str, node: str, run_id: str) -> int:
 
     config.load(pipeline)
     folder = RunFolder.here(pipeline, run_id)
+    _refuse_while_airflow_runs_it(folder)
     plan = resume.plan(folder, node)
     return _here(pipeline, lambda local_run, report: local_run.go_on(folder, plan, report))
+
+
+def _refuse_while_airflow_runs_it(folder: RunFolder) -> None:
+    """Two that work on the same nodes of one run would each take the other's outputs for its own."""
+    dag_id = folder.read("request.json").get("dag_id")
+    if not dag_id:
+        return
+    try:
+        airflow = AirflowClient(Stack.from_environment())
+        state = airflow.state(dag_id, folder.run_id)
+    except (UnavailableError, SettingsError):
+        return  # an Airflow that is down, or has forgotten the run, does not run it
+    if state not in FINISHED:
+        raise SettingsError(
+            f"Expected a run that has ended, and Airflow has {folder.run_id} {state}: "
+            f"{airflow.run_url(dag_id, folder.run_id)}. Wait for its end, or stop it there; to run a task of it "
+            "again, clear the task there."
+        )
 
 
 def _here(pipeline: str, run: Callable[[Any, Any], dict[str, Any]]) -> int:

@@ -227,6 +227,9 @@ def test_a_task_stopped_in_the_ui_leaves_no_process_and_a_killed_mlflow_run(stac
     run_id = stack.trigger(DAG, {"train.epochs": 900, "train.learning_rate": 1e-5})
     folder = stack.run_folder(run_id)
     stack.wait_for(lambda: (folder / "work/train/checkpoint/history.jsonl").is_file())
+    meddling = stack.slipway("run", "digits", "--from", "train", "--run-id", run_id)
+    assert meddling.returncode == 78
+    assert f"Airflow has {run_id} running" in meddling.stderr
     path = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/train"
     stack.airflow().patch(path, json={"new_state": "failed"}).raise_for_status()
     assert stack.wait(DAG, run_id) == "failed"

@@ -37,7 +37,7 @@ class Tiny:
         shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)  # times are too coarse to tell
         self.forget()
 
-    def compile(self, run_id, value=3):
+    def compile(self, run_id, value=3, root=None):
         from tfx import v1 as tfx
 
         from pipelines import launch
@@ -50,7 +50,7 @@ class Tiny:
         add_one = component["add_one"].AddOne(doubled=double.outputs["doubled"]).with_id("add_one")
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="tiny",
-            pipeline_root=str(self.folder / "artifacts"),
+            pipeline_root=str(root or self.folder / "artifacts"),
             components=[make, double, add_one],
             enable_cache=True,
         )

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from mlflow import MlflowClient
 
@@ -69,7 +71,7 @@ def test_a_run_whose_folder_is_deleted_under_a_node_fails_and_says_so_everywhere
     assert Attempt(prepared, "double").run() == failures.BAD_SETTINGS
     with pytest.raises(SettingsError, match="its folder was deleted"):
         close.run(prepared)
-    client = MlflowClient()
+    client = MlflowClient(tracking_uri=os.environ["MLFLOW_TRACKING_URI"])
     runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     assert {run.data.tags["slipway.node"]: run.info.status for run in runs} == {
         "pipeline": "FAILED",
