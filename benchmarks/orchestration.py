@@ -31,7 +31,7 @@ from pipelines import metadata
 from pipelines.metadata_store import Store
 from pipelines.stack.settings import PROJECT
 
-REPEATS = 2
+REPEATS = 3
 STOCK = ("ingest", "statistics", "schema", "anomalies", "train", "evaluate", "push")
 PREDECESSOR = {
     "statistics": "ingest",

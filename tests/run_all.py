@@ -6,10 +6,11 @@ Exits with the number of steps that failed; the last line counts tests over all 
 import re
 import subprocess
 import sys
-import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 PROJECT = Path(__file__).resolve().parents[1]
 ML = str(PROJECT / ".venv/ml/bin/python")
@@ -25,12 +26,26 @@ class Step:
     command: tuple[str, ...]
 
 
+class Result(NamedTuple):
+    """How a step ended: its exit code, and how many tests passed, failed and were skipped."""
+
+    step: Step
+    exit_code: int
+    counts: dict[str, int]
+
+
 LINT = Step("lint", ("make", "--no-print-directory", "lint"))
-BESIDE_EACH_OTHER = (
-    Step("ML environment", (ML, "-m", "pytest", "-q", "-m", "not e2e", "--ignore=tests/dags")),
-    Step("Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "tests/dags")),
+ML_ENVIRONMENT = Step("ML environment", (ML, "-m", "pytest", "-q", "-m", "not e2e", "--ignore=tests/dags"))
+AIRFLOW_ENVIRONMENT = Step("Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "tests/dags"))
+PROCESSES = Step("stack and worker", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/pipelines"))
+END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e2e"))
+
+# One stage after the other; the lanes of a stage beside each other, so that both cores have work.
+STAGES = (
+    ((LINT,),),
+    ((ML_ENVIRONMENT,), (AIRFLOW_ENVIRONMENT, PROCESSES)),
+    ((END_TO_END,),),
 )
-END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "--ignore=tests/dags"))
 
 
 def say(text: str) -> None:
@@ -49,28 +64,24 @@ def counts(output: str) -> dict[str, int]:
     return found
 
 
-def run(steps: tuple[Step, ...]) -> list[tuple[Step, int, dict[str, int]]]:
-    """Runs steps at the same time; prints the output of each, whole, when it has ended."""
+def run(step: Step) -> Result:
+    """Runs one step; prints its output, whole, when it has ended."""
     started = time.monotonic()
-    running = []
-    for step in steps:
-        output = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed below, after the process
-        process = subprocess.Popen(step.command, cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT)
-        running.append((step, process, output))
-    results = []
-    for step, process, output in running:
-        code = process.wait()
-        output.seek(0)
-        text = output.read()
-        output.close()
-        say(f"=== {step.name}: exit code {code} after {time.monotonic() - started:.0f} s\n{text}")
-        results.append((step, code, counts(text)))
-    return results
+    done = subprocess.run(
+        step.command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    elapsed_s = time.monotonic() - started
+    say(f"=== {step.name}: exit code {done.returncode} after {elapsed_s:.0f} s\n{done.stdout}")
+    return Result(step, done.returncode, counts(done.stdout))
 
 
 def main() -> int:
-    """Runs every step; a failed lint does not keep the tests from running."""
-    results = [result for steps in ((LINT,), BESIDE_EACH_OTHER, (END_TO_END,)) for result in run(steps)]
+    """Runs every step; one that fails does not keep the others from running."""
+    results: list[Result] = []
+    for lanes in STAGES:
+        with ThreadPoolExecutor(len(lanes)) as beside:
+            for lane in beside.map(lambda steps: [run(step) for step in steps], lanes):
+                results += lane
     for step, code, found in results:
         say(f"{step.name}: {'ok' if code == 0 else f'FAILED with exit code {code}'} {found or ''}")
     total = {
