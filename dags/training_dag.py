@@ -73,7 +73,6 @@ def build_dag(manifest: Manifest) -> DAG:
         schedule=_schedule(manifest),
         catchup=False,
         max_active_runs=manifest.max_active_runs,
-        params={name: _param(name, schema) for name, schema in manifest.params.items()},
         default_args=DEFAULT_ARGS,
         tags=["slipway", "training"],
         # Airflow would otherwise take it for a DAG of every file that draws it.
@@ -81,6 +80,7 @@ def build_dag(manifest: Manifest) -> DAG:
     ) as dag:
         tasks = _draw_tasks(manifest)
         _draw_edges(manifest, tasks)
+    _set_params(dag, manifest)
     return dag
 
 
@@ -97,14 +97,25 @@ def _schedule(manifest: Manifest) -> CronTriggerTimetable | None:
     return timetable
 
 
-def _param(name: str, schema: Mapping[str, Any]) -> Param:
-    param = Param(**schema)
+def _set_params(dag: DAG, manifest: Manifest) -> None:
+    """Gives the DAG its trigger form. Last: each task would take a deep copy, and only the run asks for it."""
+    params = {name: Param(**schema) for name, schema in manifest.params.items()}
     try:
-        param.resolve()
-    except ParamValidationError as error:
-        why = str(error).partition("\n")[0]
-        raise ManifestError(f"params[{name!r}].default must satisfy its own schema: {why}") from error
-    return param
+        dag.params = params  # Airflow checks the defaults of a DAG with a schedule
+        if manifest.schedule is None:
+            dag.params.validate()
+    except (ValueError, ParamValidationError) as error:
+        raise ManifestError(_broken_default(params) or str(error)) from error
+
+
+def _broken_default(params: Mapping[str, Param]) -> str:
+    for name, param in params.items():
+        try:
+            param.resolve()
+        except ParamValidationError as error:
+            why = str(error).partition("\n")[0]
+            return f"params[{name!r}].default must satisfy its own schema: {why}"
+    return ""
 
 
 def _draw_tasks(manifest: Manifest) -> dict[str, BaseOperator]:

@@ -67,6 +67,10 @@ def test_only_the_files_that_define_dags_are_parsed():
             {"params": {"n": {"default": 0, "minimum": 1}}},
             r"two.json: .*params\[.n.\].default must satisfy its own schema: 0 is less than",
         ),
+        (
+            {"schedule": None, "params": {"n": {"default": 0, "minimum": 1}}},
+            r"two.json: .*params\[.n.\].default must satisfy its own schema: 0 is less than",
+        ),
         ({"groups": [{"id": "a b", "title": "", "doc": ""}]}, "two.json: "),
     ],
 )
