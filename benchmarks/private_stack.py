@@ -1,6 +1,7 @@
 """A stack of the benchmark's own: private state folder, free ports, the commands a person would type."""
 
 import datetime
+import json
 import os
 import shutil
 import socket
@@ -83,10 +84,21 @@ def ended(task: dict[str, Any]) -> float:
     return datetime.datetime.fromisoformat(task["end_date"].replace("Z", "+00:00")).timestamp()
 
 
+def _without_schedule(home: Path) -> Path:
+    """Copies the manifests: whatever the time of day, only what the benchmark triggers runs."""
+    folder = home / "manifests"
+    folder.mkdir()
+    for path in (PROJECT / "pipelines/manifests").glob("*.json"):
+        manifest = json.loads(path.read_text()) | {"schedule": None}
+        (folder / path.name).write_text(json.dumps(manifest))
+    return folder
+
+
 @contextmanager
 def running() -> Iterator[PrivateStack]:
     """Starts a stack, yields it, stops it and removes its state."""
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as home:
+        os.environ["SLIPWAY_MANIFESTS"] = str(_without_schedule(Path(home)))
         stack = Stack(Path(home), *_free_ports(4))
         control.up(stack, print)
         try:

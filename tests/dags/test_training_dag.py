@@ -1,9 +1,10 @@
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.sdk import CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
 
 from dags.environment import PROJECT
 from dags.training_dag import draw
@@ -74,7 +75,22 @@ def test_the_form_is_that_of_the_manifest(dag, content):
         assert drawn == {"description": None} | schema
 
 
-def test_the_schedule_waits_for_its_next_slot(dag, content):
+def test_a_dag_that_is_new_does_not_run_the_slot_that_has_just_passed(tiny, manifests):
+    now = datetime.now(UTC)
+    passed = now - timedelta(minutes=1)
+    tiny["schedule"] = f"{passed.minute} {passed.hour} * * *"
+    (manifests / "tiny.json").write_text(json.dumps(tiny | {"timezone": "UTC"}))
+    dag = draw(manifests / "tiny.json")
+
+    received = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    first = received.timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(None, None, catchup=dag.catchup)
+    )
+
+    assert first.run_after > now
+
+
+def test_the_schedule_is_that_of_the_manifest(dag, content):
     assert isinstance(dag.timetable, CronTriggerTimetable)
     assert (dag.timetable.expression, str(dag.timetable.timezone)) == (
         content["schedule"],
