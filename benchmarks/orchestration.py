@@ -11,7 +11,7 @@
 | stock_tfx_s | stock TFX's LocalDagRunner on what it has components for, imports included |
 | airflow_over_stock_tfx | the same components' share of the run through Airflow, by that |
 | parse_200_manifests_s | 200 manifests through Airflow's DagBag, beyond Airflow's own import |
-| parse_memory_growth_mib | growth of that process's memory from the 10th to the 100th parse |
+| parse_memory_growth_mib | growth of a process's memory from the 10th to the 100th parse, of 20 manifests each |
 """
 
 import itertools
