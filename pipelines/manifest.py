@@ -5,17 +5,26 @@ The edges are those of the TFX pipeline itself; only `prepare`, `approve` and `c
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tfx import v1 as tfx
 
+from components.errors import SettingsError
 from pipelines import form, graph
 from pipelines.config import PipelineConfig
 from pipelines.image_pipeline import Placement, create_pipeline
+from pipelines.stack.settings import PROJECT
 
 VERSION = 1
 MANIFESTS_DIR = Path(__file__).parent / "manifests"
+
+# What a run depends on. The rest, such as the schedule and time limits, is Airflow's alone.
+PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "form fields": lambda manifest: manifest["params"],
+    "tasks": lambda manifest: [(node["id"], node["kind"], node["upstream"]) for node in manifest["nodes"]],
+}
 
 # The graph is the same wherever it runs: nothing of a machine gets into a manifest.
 NOWHERE = Placement(
@@ -111,3 +120,26 @@ def write(config: PipelineConfig) -> bool:
     draft.write_text(text)
     draft.replace(path)
     return True
+
+
+def check_drawn(config: PipelineConfig) -> None:
+    """Makes sure that the form and the graph that Airflow draws are those of the configuration.
+
+    Airflow reads its manifests from `SLIPWAY_MANIFESTS`, by default the committed ones.
+
+    Args:
+        config: As it stands in its file, without the values of a run.
+
+    Raises:
+        SettingsError: If the manifest is missing, or compiled from another configuration.
+    """
+    path = PROJECT / os.environ.get("SLIPWAY_MANIFESTS", MANIFESTS_DIR) / f"{config.name}.json"
+    drawn = json.loads(path.read_text()) if path.is_file() else {}
+    fresh = compile_manifest(config)
+    stale = [name for name, of in PARTS.items() if not drawn or of(drawn) != of(fresh)]
+    if stale:
+        raise SettingsError(
+            f"Expected {path} to be what the configuration of {config.name} compiles to, and its "
+            f"{' and '.join(stale)} are others: Airflow draws an older configuration. "
+            "Run `make compile`, and start a new run when Airflow shows it."
+        )

@@ -13,7 +13,7 @@ from importlib import metadata as packages
 from typing import Any
 
 from components.ingestion import sources
-from pipelines import comparison, image_pipeline, launch, metadata
+from pipelines import comparison, image_pipeline, launch, manifest, metadata
 from pipelines import config as configuration
 from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.config import PipelineConfig
@@ -63,13 +63,15 @@ def run(folder: RunFolder) -> str:
     what it was prepared to be.
 
     Raises:
-        SettingsError: If a value is unknown, malformed or out of range.
+        SettingsError: If a value is unknown, malformed or out of range, or Airflow drew a stale manifest.
         DataError: If the data cannot be found.
     """
     if prepared := folder.read(RUN):
         tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
         return tracker.url(tracker.open(folder.run_id, ""))
     request = _request(folder)
+    if "dag_id" in request:
+        manifest.check_drawn(configuration.load(folder.pipeline))
     config = configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
     placement = _placement(folder, config)
     compiled = _compile(folder, config, placement)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components import runtime
-from components.errors import SlipwayError
+from components.errors import SettingsError
 from pipelines import approval, launch, metadata, node_report, prepare
 from pipelines.curve import Curve
 from pipelines.failures import Cancelled, explain
@@ -25,7 +25,7 @@ class TrackedNode:
         node: Id.
 
     Raises:
-        SettingsError: If the run was not prepared.
+        SettingsError: If the run was not prepared, or has no such node.
     """
 
     def __init__(self, folder: RunFolder, node: str) -> None:
@@ -34,7 +34,7 @@ class TrackedNode:
         self.representation = launch.from_json(folder.require(prepare.REPRESENTATION))
         if node not in launch.node_ids(self.representation):
             known = ", ".join(launch.node_ids(self.representation))
-            raise SlipwayError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
+            raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
         self.tracker = Tracker(self.prepared["tracking_uri"], folder.pipeline)
         self.child = self.tracker.open(
             folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]

@@ -78,3 +78,10 @@ def test_a_run_whose_folder_is_deleted_under_a_node_fails_and_says_so_everywhere
         "make": "FAILED",
     }
     assert all("its folder was deleted. Start a new run" in run.data.tags["slipway.reason"] for run in runs)
+
+
+def test_a_node_that_the_run_does_not_have_is_refused_with_those_it_has(prepared):
+    assert Attempt(prepared, "distil").run() == failures.BAD_SETTINGS
+    assert prepared.results()["distil"].reason == (
+        "Run first has no node 'distil'. It has: make, double, add_one."
+    )

@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from components.errors import SettingsError
 from pipelines import config, graph, manifest
 
 PATHS = {node.id: None for node in graph.NODES}
@@ -39,3 +42,30 @@ def test_a_gate_stands_between_each_model_and_what_uses_it():
 
 def test_nothing_of_this_machine_gets_into_a_manifest():
     assert str(manifest.MANIFESTS_DIR.parent.parent) not in manifest.path_of("digits").read_text()
+
+
+def drawn(tmp_path, monkeypatch, **changes):
+    monkeypatch.setenv("SLIPWAY_MANIFESTS", str(tmp_path))
+    content = json.loads(manifest.path_of("digits").read_text())
+    (tmp_path / "digits.json").write_text(json.dumps(content | changes))
+    return content
+
+
+def test_a_manifest_with_another_schedule_is_not_stale(tmp_path, monkeypatch):
+    drawn(tmp_path, monkeypatch, schedule=None)
+    manifest.check_drawn(config.load("digits"))
+
+
+def test_a_stale_manifest_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    content = drawn(tmp_path, monkeypatch)
+    content["params"]["train.epochs"]["default"] += 1
+    content["nodes"].pop()
+    drawn(tmp_path, monkeypatch, **content)
+    with pytest.raises(SettingsError, match=r"its form fields and tasks are others: .* Run `make compile`"):
+        manifest.check_drawn(config.load("digits"))
+
+
+def test_a_manifest_that_is_gone_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_MANIFESTS", str(tmp_path))
+    with pytest.raises(SettingsError, match=r"digits\.json"):
+        manifest.check_drawn(config.load("digits"))
