@@ -26,6 +26,8 @@ class NodeContext:
         work_dir: Folder that outlives a failed attempt, for checkpoints.
         tracking_run_id: Run of the tracking server that belongs to this node; empty without one.
         tags: Where the node's results come from: DAG run, data digest, code version.
+        description: Markdown about the model that the run has made, for the page of its version.
+        wanted_by: Who approved the promotion; empty where nobody was asked.
         observe: Called with metrics (name to value) and a step while the node works.
     """
 
@@ -35,6 +37,8 @@ class NodeContext:
     work_dir: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="slipway-")))
     tracking_run_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    wanted_by: str = ""
     observe: Callable[[Mapping[str, float], int], None] = _unobserved
 
 

@@ -45,6 +45,7 @@ class Placement:
         models_dir: Folder that the model server serves from.
         server_command: Program and first arguments of a model server.
         source_digest: Digest of the data.
+        live_version: Version that is live; `None` while nothing is.
         live_model: Model artifact folder of the live version; `None` while nothing is live.
         accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
     """
@@ -56,6 +57,7 @@ class Placement:
     server_command: Sequence[str]
     source_digest: str
     live_model: str | None = None
+    live_version: int | None = None
     accepted_statistics: str | None = None
 
 
@@ -192,12 +194,16 @@ def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, Base
         model=nodes["infra_validate"].outputs["servable_model"],
         model_name=config.name,
         tracking_uri=placement.tracking_uri,
+        grpc_target=placement.grpc_target,
+        models_dir=placement.models_dir,
+        **({"tflite_model": nodes["compress"].outputs["tflite_model"]} if compressed else {}),
     ).with_id("register")
     nodes["push"] = VerifiedPusher(
         registered_version=nodes["register"].outputs["registered_version"],
         tracking_uri=placement.tracking_uri,
         grpc_target=placement.grpc_target,
         models_dir=placement.models_dir,
+        judged_against=placement.live_version or 0,
     ).with_id("push")
 
 

@@ -80,7 +80,8 @@ class Attempt:
         return tracked.run()
 
 
-def _cancel(number: int, frame: FrameType | None) -> NoReturn:
+def cancel(number: int, frame: FrameType | None) -> NoReturn:
+    """Handles a signal: whoever puts things back gets to do it."""
     raise Cancelled
 
 
@@ -104,7 +105,7 @@ def run(pipeline: str, run_id: str, node: str) -> int:
     """
     if node not in TAKES_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    signal.signal(signal.SIGTERM, _cancel)
+    signal.signal(signal.SIGTERM, cancel)
     return Attempt(RunFolder.here(pipeline, run_id), node).run()
 
 

@@ -1,6 +1,7 @@
-"""What the DAG `release` runs: promote or roll back, then say what is served.
+"""What the DAG `release` runs: promote, roll back, or follow the registry; then say what is served.
 
-    python -m pipelines.release --model digits --action promote --version 3
+    python -m pipelines.release --action promote --model digits --version 3 --by anna
+    python -m pipelines.release --action reconcile
 
 The last line of output is JSON: model to its versions and labels. Exit codes as in `pipelines.node`.
 """
@@ -8,58 +9,66 @@ The last line of output is JSON: model to its versions and labels. Exit codes as
 import argparse
 import json
 import logging
-import os
+import signal
 import sys
+from collections.abc import Mapping
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the model server needs the accelerator, this client does not
-
-from pipelines import failures, node
+from pipelines import failures
 from pipelines.addresses import grpc_target, tracking_uri
+from pipelines.failures import Cancelled
+from pipelines.node import cancel, quiet
 from pipelines.stack.settings import Stack
+from serving.models_config import ServedModel
 
 logger = logging.getLogger("pipelines.release")
 
 
-def _release(model: str, action: str, version: int | None) -> dict[str, object]:
+def _release(arguments: argparse.Namespace) -> Mapping[str, ServedModel]:
     from components.errors import SettingsError
     from serving.client import Client
     from serving.registry import Registry
     from serving.release import Release
 
-    if action == "promote" and version is None:
+    models, action = arguments.model, arguments.action
+    if action != "reconcile" and len(models) != 1:
+        raise SettingsError(f"Expected one --model with --action {action}, got {len(models)}.")
+    if action == "promote" and arguments.version is None:
         raise SettingsError(
             "Expected --version with --action promote, got none. Choose one of the model's versions."
         )
-    stack = Stack.from_environment()
     with Client(grpc_target()) as client:
-        release = Release(Registry(tracking_uri()), client, stack.models)
-        if action == "promote" and version is not None:
-            served = release.promote(model, version)
-        else:
-            served = release.rollback(model)
-    return {
-        name: {"versions": sorted(each.versions), "labels": dict(each.labels)}
-        for name, each in served.items()
-    }
+        release = Release(Registry(tracking_uri()), client, Stack.from_environment().models)
+        if action == "reconcile":
+            return release.reconcile_all(models, arguments.by)
+        (model,) = models
+        if action == "promote":
+            return {model: release.promote(model, arguments.version, arguments.by)}
+        return {model: release.rollback(model, arguments.by)}
 
 
 def main() -> int:
     """Is the entry point of the command line."""
-    parser = argparse.ArgumentParser(description="Promote a model version, or go back to the one before.")
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--action", required=True, choices=["promote", "rollback"])
+    parser = argparse.ArgumentParser(description="Promote a version, go back, or follow the registry.")
+    parser.add_argument(
+        "--model", action="append", default=[], help="May be repeated with reconcile; all without."
+    )
+    parser.add_argument("--action", required=True, choices=["promote", "rollback", "reconcile"])
     parser.add_argument("--version", type=int)
+    parser.add_argument("--by", default="somebody", help="Who wants it; shown in the registry.")
     arguments = parser.parse_args()
-    node.quiet()
+    quiet()
+    signal.signal(signal.SIGTERM, cancel)
     try:
-        served = _release(arguments.model, arguments.action, arguments.version)
-    except Exception as error:
+        served = _release(arguments)
+    except (Exception, Cancelled) as error:
         failure = failures.explain(error, tracking_uri())
         logger.error("%s", failure.message, exc_info=None if failure.explained else error)
         return failure.exit_code
-    sys.stdout.write(json.dumps(served) + "\n")
+    shown = {
+        name: {"versions": sorted(each.versions), "labels": dict(each.labels)}
+        for name, each in served.items()
+    }
+    sys.stdout.write(json.dumps(shown) + "\n")
     return 0
 
 

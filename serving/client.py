@@ -6,16 +6,17 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-import tensorflow as tf
-from tensorflow_serving.apis import (
+
+from serving import tensors
+from serving.apis import (
+    get_model_metadata_pb2,
     get_model_status_pb2,
     model_management_pb2,
+    model_server_config_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
-from tensorflow_serving.config import model_server_config_pb2
-
 from serving.errors import ReleaseError, ServerUnavailableError
 
 OPTIONS = [
@@ -105,11 +106,11 @@ class Client:
         elif label is not None:
             request.model_spec.version_label = label
         for name, value in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            request.inputs[name].CopyFrom(tensors.to_proto(value))
         response = self.call(request)
         return Prediction(
-            [name.decode() for name in tf.make_ndarray(response.outputs["label"]).ravel()],
-            tf.make_ndarray(response.outputs["probabilities"]),
+            [name.decode() for name in tensors.to_array(response.outputs["label"]).ravel()],
+            tensors.to_array(response.outputs["probabilities"]),
             response.model_spec.version.value,
         )
 
@@ -137,20 +138,40 @@ class Client:
             for found in response.model_version_status
         }
 
-    def reload(self, config: model_server_config_pb2.ModelServerConfig) -> None:
+    def labelled(self, model: str, label: str) -> int | None:
+        """Returns the version that answers behind a label; `None` where the label or the model is not served."""
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = model
+        request.model_spec.version_label = label
+        try:
+            response = self.predictions.GetModelMetadata(request, self.timeout_s)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT):
+                return None
+            raise self._error(error, f"asking which version of {model} is {label}") from error
+        return int(response.model_spec.version.value)
+
+    def reload(self, config: model_server_config_pb2.ModelServerConfig) -> bool:
         """Replaces the server's whole configuration.
 
+        Returns:
+            Whether the server said that it is in force. A server waits for the first version of a model that it did
+            not know; where that takes longer than a call may, the states of the versions say how it ends.
+
         Raises:
-            ReleaseError: If the server refuses it; the previous one stays in force.
-            ServerUnavailableError: If the server does not answer in time.
+            ReleaseError: If the server refuses it.
+            ServerUnavailableError: If there is no server.
         """
         request = model_management_pb2.ReloadConfigRequest(config=config)
         try:
             response = self.models.HandleReloadConfigRequest(request, self.timeout_s)
         except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                return False
             raise self._error(error, "the new configuration") from error
         if response.status.error_code:
             raise ReleaseError(
                 f"The model server at {self.target} refused the new configuration: "
                 f"{response.status.error_message}"
             )
+        return True

@@ -11,3 +11,7 @@ class RegistryError(Exception):
 
 class ServerUnavailableError(Exception):
     """The model server or the registry does not answer. Trying again may help."""
+
+
+class PromotionRefusedError(Exception):
+    """A run may not promote this version by itself; its text says why, and what a person can do."""

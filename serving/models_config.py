@@ -1,4 +1,7 @@
-"""The model server's configuration file: which versions of which models, under which labels."""
+"""The model server's configuration file: which versions of which models, under which labels.
+
+Each model has an entry of its own. Slipway changes the entries of its models, and leaves every other as it is.
+"""
 
 import os
 import tempfile
@@ -7,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf import text_format
-from tensorflow_serving.config import model_server_config_pb2
 
+from serving.apis import model_server_config_pb2
+from serving.errors import ReleaseError
+
+FILE = "models.config"
 STABLE = "stable"
 CANARY = "canary"
 
@@ -17,36 +23,35 @@ CANARY = "canary"
 class ServedModel:
     """What the server should offer of one model: version numbers, and label to version."""
 
-    versions: frozenset[int]
+    versions: frozenset[int] = frozenset()
     labels: Mapping[str, int] = field(default_factory=dict)
 
 
-Fleet = Mapping[str, ServedModel]
+def read(path: Path) -> model_server_config_pb2.ModelServerConfig:
+    """Returns what the file says; no models where there is no file.
 
-
-def to_proto(fleet: Fleet, models_dir: Path) -> model_server_config_pb2.ModelServerConfig:
-    """Returns the whole configuration; a reload replaces all models, so it always names every one."""
+    Raises:
+        ReleaseError: If the file is not a list of models.
+    """
     config = model_server_config_pb2.ModelServerConfig()
-    config.model_config_list.SetInParent()
-    for name in sorted(fleet):
-        entry = config.model_config_list.config.add(
-            name=name, base_path=str(models_dir / name), model_platform="tensorflow"
+    if path.is_file():
+        try:
+            text_format.Parse(path.read_text(), config)
+        except (text_format.ParseError, UnicodeDecodeError) as error:
+            raise ReleaseError(
+                f"Expected a model server configuration in {path}, got text that does not parse: {error}. "
+                "Correct it; or move it away, and `slipway reconcile` writes it anew from the registry."
+            ) from error
+    if config.WhichOneof("config") == "custom_model_config":
+        raise ReleaseError(
+            f"Expected model_config_list in {path}, got custom_model_config. Move the file away."
         )
-        entry.model_version_policy.specific.versions.extend(sorted(fleet[name].versions))
-        for label in sorted(fleet[name].labels):
-            entry.version_labels[label] = fleet[name].labels[label]
+    config.model_config_list.SetInParent()
     return config
 
 
-def read(path: Path) -> dict[str, ServedModel]:
-    """Returns what the file says; empty where there is no file.
-
-    Raises:
-        google.protobuf.text_format.ParseError: If the file is not a model server configuration.
-    """
-    if not path.is_file():
-        return {}
-    config = text_format.Parse(path.read_text(), model_server_config_pb2.ModelServerConfig())
+def served(config: model_server_config_pb2.ModelServerConfig) -> dict[str, ServedModel]:
+    """Returns what a configuration asks for of each model that names its versions."""
     return {
         entry.name: ServedModel(
             frozenset(entry.model_version_policy.specific.versions), dict(entry.version_labels)
@@ -55,11 +60,42 @@ def read(path: Path) -> dict[str, ServedModel]:
     }
 
 
-def write(fleet: Fleet, path: Path, models_dir: Path) -> None:
+def put(
+    config: model_server_config_pb2.ModelServerConfig, model: str, wanted: ServedModel, models_dir: Path
+) -> None:
+    """Replaces the entry of one model, or takes it away where no version is wanted.
+
+    Raises:
+        ReleaseError: If the model has an entry that serves another folder: somebody else made it.
+    """
+    entries = config.model_config_list.config
+    base_path = str(models_dir / model)
+    known = next((entry for entry in entries if entry.name == model), None)
+    if known is not None and Path(known.base_path) != Path(base_path):
+        raise ReleaseError(
+            f"Expected the model server to serve {model} from {base_path}, and {models_dir / FILE} has an entry of "
+            f"that name for {known.base_path}, which Slipway did not make. Rename one of the two."
+        )
+    if known is None:
+        if not wanted.versions:
+            return
+        known = entries.add(name=model, base_path=base_path, model_platform="tensorflow")
+    if not wanted.versions:
+        entries.remove(known)
+        return
+    known.model_version_policy.Clear()
+    known.model_version_policy.specific.versions.extend(sorted(wanted.versions))
+    known.version_labels.clear()
+    for label in sorted(wanted.labels):
+        known.version_labels[label] = wanted.labels[label]
+
+
+def write(config: model_server_config_pb2.ModelServerConfig, path: Path) -> None:
     """Writes the whole file under a temporary name and renames it, so that no reader sees half of it."""
-    text = text_format.MessageToString(to_proto(fleet, models_dir))
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".models.config-", delete=False) as file:
-        file.write(text or "model_config_list {\n}\n")
+    text = text_format.MessageToString(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{FILE}-", delete=False) as file:
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     Path(file.name).replace(path)

@@ -1,12 +1,11 @@
-"""The model registry. The only module of `serving` that knows MLflow.
+"""The model registry. The only module of `serving` that knows MLflow's client.
 
 Version N here is version directory N of TensorFlow Serving. The alias `champion` is the label `stable`,
-`challenger` is `canary`. The previous champion is remembered as a tag of the registered model.
+`challenger` is `canary`. What else a model's versions are is kept in tags of the registered model.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -20,28 +19,23 @@ import mlflow
 import mlflow.pyfunc
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
 
-from serving import digest, saved_model_loader
+from serving import digest, saved_model_loader, signature
 from serving.errors import RegistryError
+from serving.version import Package, Roles
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+# Tags of a registered model.
+PIPELINE_TAG = "slipway.pipeline"
 PREVIOUS_CHAMPION_TAG = "slipway.previous_champion"
+LIVE_TAG = "slipway.live_version"
+# Tags of a version.
 DIGEST_TAG = "slipway.saved_model_sha256"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the registry wants served of one model; `None` where no version has that role."""
-
-    champion: int | None
-    challenger: int | None
-    previous_champion: int | None
-
-    def versions(self) -> frozenset[int]:
-        """Returns the versions that have a role."""
-        roles = (self.champion, self.challenger, self.previous_champion)
-        return frozenset(version for version in roles if version is not None)
+DATA_TAG = "slipway.data_digest"
 
 
 class Registry:
@@ -58,20 +52,31 @@ class Registry:
         self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
     def models(self) -> list[str]:
-        """Returns the names of all registered models."""
-        return sorted(model.name for model in self.client.search_registered_models(max_results=1000))
+        """Returns the names of the registered models that Slipway made; others are left alone."""
+        found = self.client.search_registered_models(max_results=1000)
+        return sorted(
+            model.name for model in found if PIPELINE_TAG in model.tags or self._has_our_versions(model.name)
+        )
 
-    def wanted(self, model: str) -> Wanted:
-        """Returns the roles of a model's versions."""
-        found = self.client.get_registered_model(model)
-        roles = {alias: int(version) for alias, version in found.aliases.items()}
-        previous = found.tags.get(PREVIOUS_CHAMPION_TAG)
-        return Wanted(roles.get(CHAMPION), roles.get(CHALLENGER), int(previous) if previous else None)
+    def _has_our_versions(self, model: str) -> bool:
+        return any(DIGEST_TAG in version.tags for version in self.versions(model))
 
-    def aliases(self, model: str) -> dict[str, int]:
-        """Returns the version behind each alias of a model."""
-        found = self.client.get_registered_model(model).aliases
-        return {alias: int(version) for alias, version in found.items()}
+    def roles(self, model: str) -> Roles:
+        """Returns the roles of a model's versions; none where it is not registered."""
+        try:
+            found = self.client.get_registered_model(model)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return Roles()
+            raise
+        aliases = {alias: int(version) for alias, version in found.aliases.items()}
+        previous, live = (found.tags.get(tag) for tag in (PREVIOUS_CHAMPION_TAG, LIVE_TAG))
+        return Roles(
+            aliases.get(CHAMPION),
+            aliases.get(CHALLENGER),
+            int(previous) if previous else None,
+            int(live) if live else None,
+        )
 
     def versions(self, model: str) -> list[ModelVersion]:
         """Returns all versions of a model, newest first."""
@@ -80,7 +85,7 @@ class Registry:
 
     def champion(self, model: str) -> int | None:
         """Returns the champion's version, or `None` where the model or the alias does not exist."""
-        return self.wanted(model).champion if model in self.models() else None
+        return self.roles(model).champion
 
     def version(self, model: str, version: int) -> ModelVersion:
         """Returns one version.
@@ -88,96 +93,151 @@ class Registry:
         Raises:
             RegistryError: If there is no such model or version.
         """
-        if model not in self.models():
-            known = ", ".join(self.models()) or "none yet"
+        known = {int(found.version): found for found in self.versions(model)}
+        if version in known:
+            return known[version]
+        if not known:
+            models = ", ".join(self.models()) or "none yet"
             raise RegistryError(
-                f"Expected a registered model, got {model!r}. Registered: {known}. "
+                f"Expected a registered model, got {model!r}. Registered: {models}. "
                 "Run its pipeline first, or choose one of these."
             )
-        known_versions = {int(found.version): found for found in self.versions(model)}
-        if version not in known_versions:
-            shown = ", ".join(map(str, sorted(known_versions))) or "none yet"
-            raise RegistryError(
-                f"Expected a version of {model}, got {version}. It has: {shown}. Choose one of these."
-            )
-        return known_versions[version]
+        raise RegistryError(
+            f"Expected a version of {model}, got {version}. It has: {', '.join(map(str, sorted(known)))}. "
+            "Choose one of these."
+        )
 
     def find(self, model: str, tags: Mapping[str, str]) -> int | None:
         """Returns the newest version that carries all `tags`, or `None`."""
-        if model not in self.models():
-            return None
         for version in self.versions(model):
             if all(version.tags.get(name) == value for name, value in tags.items()):
                 return int(version.version)
         return None
 
-    def register(
-        self, model: str, saved_model_dir: str | Path, *, run_id: str, tags: Mapping[str, str]
-    ) -> int:
-        """Stores a SavedModel byte for byte as a new version with the alias `challenger`; returns its number.
+    def register(self, model: str, package: Package, *, run_id: str, tags: Mapping[str, str]) -> int:
+        """Stores a SavedModel byte for byte as a version, and returns its number.
 
-        Safe to repeat: a version with the same files and tags is found again, not made twice.
+        A version of the same bytes, made of the same data, is found again and not made twice: whether a run is
+        repeated, or data and configuration go back to what they were.
 
         Args:
             model: Name of the registered model; made where it does not exist.
-            saved_model_dir: What will be served.
-            run_id: MLflow run that the version belongs to.
-            tags: Where the version comes from.
+            package: What the version consists of.
+            run_id: MLflow run that a new version belongs to.
+            tags: Where it comes from, the digest of the data among them.
         """
-        tags = {**tags, DIGEST_TAG: digest.of_folder(saved_model_dir)}
-        number = self.find(model, tags)
+        identity = {DIGEST_TAG: digest.of_folder(package.saved_model)}
+        if DATA_TAG in tags:
+            identity[DATA_TAG] = tags[DATA_TAG]
+        number = self.find(model, identity)
         if number is None:
-            number = self._store(model, saved_model_dir, run_id, tags)
-        self.client.set_registered_model_alias(model, CHALLENGER, str(number))
+            number = self._store(model, package, run_id, {**tags, **identity})
+        self.client.set_registered_model_tag(model, PIPELINE_TAG, model)
+        if package.description and not self.version(model, number).description:
+            self.client.update_model_version(model, str(number), package.description)
         return number
 
-    def _store(self, model: str, saved_model_dir: str | Path, run_id: str, tags: Mapping[str, str]) -> int:
+    def _store(self, model: str, package: Package, run_id: str, tags: Mapping[str, str]) -> int:
+        described = signature.of(package.saved_model)
         with mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name=model,
                 loader_module=saved_model_loader.__name__.rpartition(".")[2],
                 code_paths=[saved_model_loader.__file__],
-                data_path=str(saved_model_dir),
+                data_path=str(package.saved_model),
+                signature=_signature(described),
+                input_example=described.example if described else None,
                 pip_requirements=[
                     f"{package}=={metadata.version(package)}" for package in ("tensorflow", "numpy")
                 ],
                 tags=dict(tags),
             )
+        for file in package.files:
+            self.client.log_model_artifact(logged.model_id, str(file))
         return int(mlflow.register_model(logged.model_uri, model, tags=dict(tags)).version)
+
+    def digest(self, model: str, version: int) -> str:
+        """Returns the SHA-256 of the SavedModel that was registered as this version.
+
+        Raises:
+            RegistryError: If there is no such version, or Slipway did not register it.
+        """
+        noted = self.version(model, version).tags.get(DIGEST_TAG)
+        if not noted:
+            raise RegistryError(
+                f"Expected a version that Slipway registered, with the digest of its files, and {model} version "
+                f"{version} has none. Serve it without Slipway, or register it by running its pipeline."
+            )
+        return str(noted)
 
     def download(self, model: str, version: int, target_dir: str | Path) -> Path:
         """Fetches the SavedModel of a version into `target_dir` and checks it against its digest.
 
         Raises:
-            RegistryError: If the files are not those that were registered.
+            RegistryError: If the files are missing, or not those that were registered.
         """
-        found = self.version(model, version)
-        fetched = mlflow.artifacts.download_artifacts(
-            artifact_uri=found.source, dst_path=str(target_dir), tracking_uri=self.tracking_uri
-        )
-        (saved_model_dir,) = (Path(fetched) / "data").iterdir()
-        expected, received = found.tags.get(DIGEST_TAG), digest.of_folder(saved_model_dir)
+        source, expected = self.version(model, version).source, self.digest(model, version)
+        try:
+            fetched = mlflow.artifacts.download_artifacts(
+                artifact_uri=source, dst_path=str(target_dir), tracking_uri=self.tracking_uri
+            )
+            (saved_model_dir,) = (Path(fetched) / "data").iterdir()
+        except (OSError, ValueError, MlflowException) as error:
+            raise RegistryError(
+                f"The files of {model} version {version} cannot be read from {source}: {error}. Put them back from a "
+                "backup, or register the model anew by running its pipeline."
+            ) from error
+        received = digest.of_folder(saved_model_dir)
         if expected != received:
             raise RegistryError(
                 f"The files of {model} version {version} are not those that were registered: expected "
-                f"SHA-256 {expected}, received {received}, from {found.source}. Register the model anew."
+                f"SHA-256 {expected}, received {received}, from {source}. Register the model anew."
             )
         return saved_model_dir
 
     def set_champion(self, model: str, version: int | None) -> None:
         """Moves the alias `champion`; `None` takes it away."""
-        self._set(model, CHAMPION, version)
+        self._alias(model, CHAMPION, version)
 
     def set_challenger(self, model: str, version: int | None) -> None:
         """Moves the alias `challenger`; `None` takes it away."""
-        self._set(model, CHALLENGER, version)
+        self._alias(model, CHALLENGER, version)
 
-    def _set(self, model: str, alias: str, version: int | None) -> None:
+    def set_previous_champion(self, model: str, version: int | None) -> None:
+        """Notes which version to go back to."""
+        self._tag(model, PREVIOUS_CHAMPION_TAG, version)
+
+    def set_live(self, model: str, version: int | None) -> None:
+        """Notes which version Slipway makes live; before the alias moves, so that nobody takes it for a person's."""
+        self._tag(model, LIVE_TAG, version)
+
+    def _alias(self, model: str, alias: str, version: int | None) -> None:
         if version is None:
             self.client.delete_registered_model_alias(model, alias)
         else:
             self.client.set_registered_model_alias(model, alias, str(version))
 
-    def remember_previous_champion(self, model: str, version: int) -> None:
-        """Notes which version to go back to."""
-        self.client.set_registered_model_tag(model, PREVIOUS_CHAMPION_TAG, str(version))
+    def _tag(self, model: str, tag: str, version: int | None) -> None:
+        if version is not None:
+            self.client.set_registered_model_tag(model, tag, str(version))
+        elif tag in self.client.get_registered_model(model).tags:
+            self.client.delete_registered_model_tag(model, tag)
+
+    def tag_version(self, model: str, version: int, tags: Mapping[str, str | None]) -> None:
+        """Sets tags of a version; `None` takes one away."""
+        known = self.version(model, version).tags
+        for name, value in tags.items():
+            if value is not None:
+                self.client.set_model_version_tag(model, str(version), name, value)
+            elif name in known:
+                self.client.delete_model_version_tag(model, str(version), name)
+
+
+def _signature(described: signature.Signature | None) -> ModelSignature | None:
+    if described is None:
+        return None
+    inputs, outputs = (
+        Schema([TensorSpec(tensor.dtype, list(tensor.shape), tensor.name) for tensor in tensors])
+        for tensors in (described.inputs, described.outputs)
+    )
+    return ModelSignature(inputs=inputs, outputs=outputs)

@@ -1,29 +1,32 @@
-"""Makes the model server serve what the registry wants, or says why not and puts everything back.
+"""Decides what is to be live, and makes it so: for a person, for a run, and for whoever moved an alias.
 
-registry's aliases -> missing versions staged -> configuration with them, labels as they were -> AVAILABLE
--> smoke request -> configuration with the labels moved -> verified -> older versions retired
+Everything is decided under the lock of the model, from what is read under it. Models have locks of their own: one
+never holds up another.
 """
 
-import fcntl
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf import text_format
-
-from serving import models_config, smoke, staging
+from serving import history
 from serving.client import Client
-from serving.errors import RegistryError, ReleaseError
-from serving.models_config import CANARY, STABLE, Fleet, ServedModel
-from serving.registry import Registry, Wanted
+from serving.errors import PromotionRefusedError, RegistryError, ReleaseError, ServerUnavailableError
+from serving.fleet import Fleet, locked
+from serving.models_config import STABLE, ServedModel
+from serving.registry import Registry
+from serving.transition import Transition
+from serving.version import Roles
 
 logger = logging.getLogger(__name__)
 
-CONFIG_FILE = "models.config"
-POLL_S = 0.1
+LOCK_FILE = ".release.lock"
+PROBLEMS = (RegistryError, ReleaseError, ServerUnavailableError)
+
+
+def _unwatched(step: str) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -35,185 +38,178 @@ class Release:
         client: Connection to the model server.
         models_dir: Holds `<model>/<version>/` and `models.config`.
         load_timeout_s: How long a version may take to become AVAILABLE, in seconds.
+        step: Called with the name of each step of a release when it is done.
     """
 
     registry: Registry
     client: Client
     models_dir: Path
-    load_timeout_s: float = field(default=120.0)
+    load_timeout_s: float = 120.0
+    step: Callable[[str], None] = _unwatched
 
     @property
-    def config_path(self) -> Path:
-        """The model server's configuration file."""
-        return self.models_dir / CONFIG_FILE
+    def fleet(self) -> Fleet:
+        """What the model server serves."""
+        return Fleet(self.client, self.models_dir, self.load_timeout_s)
 
-    def reconcile(self) -> dict[str, ServedModel]:
-        """Makes the server serve champion, challenger and previous champion of every model.
+    def promote(self, model: str, version: int, by: str = history.UNKNOWN) -> ServedModel:
+        """Makes `version` the champion, for a person, and serves it behind `stable`; on failure all is as before.
 
-        Idempotent; a second caller waits for the first.
+        Args:
+            model: Name.
+            version: Its number.
+            by: Who wants it; shown in the registry.
 
         Returns:
-            What is served now, by model.
+            What is served now; `stable` has answered with `version`.
 
         Raises:
-            ReleaseError: If a version cannot be served; what was served before still is.
-            RegistryError: If a wanted version's files are not those that were registered.
-            ServerUnavailableError: If the model server does not answer.
-        """
-        with self._alone():
-            before = self._current()
-            wanted = {model: self.registry.wanted(model) for model in self.registry.models()}
-            goal = {model: self._goal(roles, before.get(model)) for model, roles in wanted.items()}
-            goal = {model: served for model, served in goal.items() if served.versions}
-            fetched: list[tuple[str, int]] = []
-            try:
-                self._stage(goal, fetched)
-                self._move(before, goal)
-            except Exception:
-                self._put_back(before, fetched)
-                raise
-            self._remember(before, goal)
-            self._retire(goal)
-            return goal
-
-    def promote(self, model: str, version: int) -> dict[str, ServedModel]:
-        """Makes `version` the champion and serves it behind `stable`; on failure the old champion stays.
-
-        Raises:
-            RegistryError: If there is no such version.
+            RegistryError: If there is no such version, or its files are not those that were registered.
             ReleaseError: If it cannot be served.
             ServerUnavailableError: If the model server does not answer.
         """
         self.registry.version(model, version)
-        roles = self.registry.wanted(model)
-        self.registry.set_champion(model, version)
-        if roles.challenger == version:
-            self.registry.set_challenger(model, None)
-        try:
-            return self.reconcile()
-        except Exception:
-            self.registry.set_champion(model, roles.champion)
-            self.registry.set_challenger(model, roles.challenger)
-            raise
+        with self._alone(model) as roles:
+            self._transition(model).to(version, roles, by, by_itself=False)
+            return self.fleet.served(model)
 
-    def rollback(self, model: str) -> dict[str, ServedModel]:
-        """Promotes the previous champion.
+    def rollback(self, model: str, by: str = history.UNKNOWN) -> ServedModel:
+        """Promotes the previous champion, for a person.
 
         Raises:
             RegistryError: If there is no previous champion.
         """
-        previous = self.registry.wanted(model).previous_champion if model in self.registry.models() else None
-        if previous is None:
-            raise RegistryError(
-                f"Expected a previous champion of {model} to go back to, and there is none. "
-                f"Choose a version with `slipway promote {model} VERSION`."
-            )
-        return self.promote(model, previous)
+        if not self.registry.versions(model):
+            raise RegistryError(_nothing_to_go_back_to(model))
+        with self._alone(model) as roles:
+            if roles.previous_champion is None:
+                raise RegistryError(_nothing_to_go_back_to(model))
+            self._transition(model).to(roles.previous_champion, roles, by, by_itself=False)
+            return self.fleet.served(model)
+
+    def challenge(self, model: str, version: int) -> None:
+        """Makes `version` the challenger, for a run, and serves it behind `canary`; nothing where it is live already.
+
+        Raises:
+            PromotionRefusedError: If a person rolled it back or rejected it, and nobody has promoted it since.
+            RegistryError: If its files are not those that were registered.
+            ReleaseError: If it cannot be served.
+            ServerUnavailableError: If the model server does not answer.
+        """
+        with self._alone(model) as roles:
+            roles = self._after_what_a_person_chose(model, roles)
+            if roles.champion == version:
+                return
+            self._check_not_held(model, version)
+            self.registry.set_challenger(model, version)
+            self._transition(model).serve_canary(version)
+
+    def promote_judged(self, model: str, version: int, *, judged_against: int | None, by: str) -> ServedModel:
+        """Makes `version` the champion, for a run: only where what it was judged against is still what is live.
+
+        Raises:
+            PromotionRefusedError: If a person took the version away, or another version is live by now.
+            RegistryError: If its files are not those that were registered.
+            ReleaseError: If it cannot be served.
+            ServerUnavailableError: If the model server does not answer.
+        """
+        with self._alone(model) as roles:
+            roles = self._after_what_a_person_chose(model, roles)
+            if roles.champion != version:
+                self._check_not_held(model, version)
+                _check_still_live(model, version, roles.champion, judged_against)
+            self._transition(model).to(version, roles, by, by_itself=True)
+            return self.fleet.served(model)
+
+    def reconcile(self, model: str, by: str = history.UNKNOWN) -> ServedModel:
+        """Serves what the registry wants of one model: its champion, its challenger, its previous champion.
+
+        Where somebody moved the alias `champion`, this is the release of that version. If it cannot be served, the
+        alias goes back and the version is tagged with the reason. Without a champion nothing is unloaded. A challenger
+        that cannot be served is left out, and the version says why.
+
+        Raises:
+            RegistryError: If the champion's files are not those that were registered.
+            ReleaseError: If the champion cannot be served; what was served before still is.
+            ServerUnavailableError: If the model server does not answer.
+        """
+        with self._alone(model) as roles:
+            if roles.champion is not None:
+                self._follow(model, roles, by)
+            challenger = self.registry.roles(model).challenger
+            if challenger is not None:
+                try:
+                    self._transition(model).serve_canary(challenger)
+                except (RegistryError, ReleaseError) as error:
+                    logger.warning("The challenger of %s is not served: %s", model, error)
+            return self.fleet.served(model)
+
+    def reconcile_all(self, models: Sequence[str] = (), by: str = history.UNKNOWN) -> dict[str, ServedModel]:
+        """Reconciles several models, all of Slipway's where none is named; one never holds up another.
+
+        Raises:
+            ReleaseError: After all of them were tried; names each model that failed, and why.
+        """
+        done, problems = {}, []
+        for model in models or self.registry.models():
+            try:
+                done[model] = self.reconcile(model, by)
+            except PROBLEMS as error:
+                problems.append(f"{model}: {error}")
+        if problems:
+            raise ReleaseError("\n".join(problems))
+        return done
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.models_dir.mkdir(parents=True, exist_ok=True)
-        with (self.models_dir / ".release.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _alone(self, model: str) -> Iterator[Roles]:
+        """Works on one model at a time, after an interrupted release has been finished or put back."""
+        with locked(self.models_dir / model / LOCK_FILE):
+            self._transition(model).recover()
+            yield self.registry.roles(model)
 
-    def _current(self) -> dict[str, ServedModel]:
+    def _transition(self, model: str) -> Transition:
+        return Transition(model, self.registry, self.fleet, self.step)
+
+    def _after_what_a_person_chose(self, model: str, roles: Roles) -> Roles:
+        """Releases the champion that somebody chose in the registry, and that nobody has released yet."""
+        if roles.champion is None or roles.champion == self._live(model, roles):
+            return roles
+        self._follow(model, roles, history.UNKNOWN)
+        return self.registry.roles(model)
+
+    def _live(self, model: str, roles: Roles) -> int | None:
+        return roles.live or self.fleet.served(model).labels.get(STABLE)
+
+    def _follow(self, model: str, roles: Roles, by: str) -> None:
+        """Serves the champion; where somebody else moved the alias and that fails, moves it back."""
+        champion, live = roles.champion, self._live(model, roles)
+        if champion is None:
+            return
         try:
-            return models_config.read(self.config_path)
-        except text_format.ParseError as error:
-            raise ReleaseError(
-                f"Expected a model server configuration in {self.config_path}, got text that does not parse: "
-                f"{error}. Move the file away; it is written anew from the registry."
-            ) from error
+            self._transition(model).to(champion, roles, by, by_itself=champion == live)
+        except Exception as error:
+            if champion != live:
+                known = {int(each.version) for each in self.registry.versions(model)}
+                self.registry.set_champion(model, live if live in known else None)
+                self.registry.tag_version(model, champion, history.not_served(str(error)))
+            raise
 
-    @staticmethod
-    def _goal(roles: Wanted, before: ServedModel | None) -> ServedModel:
-        labels = {STABLE: roles.champion, CANARY: roles.challenger}
-        versions = set(roles.versions())
-        replaced = before.labels.get(STABLE) if before else None
-        if replaced is not None and replaced != roles.champion:
-            # The alias was moved by hand: what it pointed to becomes the version to go back to.
-            versions.add(replaced)
-            versions -= {roles.previous_champion} - {roles.champion, roles.challenger, replaced, None}
-        return ServedModel(
-            frozenset(versions), {label: version for label, version in labels.items() if version is not None}
+    def _check_not_held(self, model: str, version: int) -> None:
+        if reason := history.held(self.registry.version(model, version).tags, model, version):
+            raise PromotionRefusedError(reason)
+
+
+def _check_still_live(model: str, version: int, champion: int | None, judged_against: int | None) -> None:
+    if champion != judged_against:
+        judged, live = (f"version {each}" if each else "nothing" for each in (judged_against, champion))
+        raise PromotionRefusedError(
+            f"{model} version {version} was judged against {judged}, and {live} is live now; start a new run, or "
+            f"make it live with `slipway promote {model} {version}`"
         )
 
-    def _stage(self, goal: Fleet, fetched: list[tuple[str, int]]) -> None:
-        for model, served in goal.items():
-            for version in sorted(served.versions):
-                if staging.stage(self.registry, model, version, self.models_dir):
-                    logger.info("staged %s version %d", model, version)
-                    fetched.append((model, version))
 
-    def _apply(self, fleet: Fleet) -> None:
-        models_config.write(fleet, self.config_path, self.models_dir)
-        self.client.reload(models_config.to_proto(fleet, self.models_dir))
-
-    def _move(self, before: Fleet, goal: Fleet) -> None:
-        """Loads what is new beside what is served, tries it, then moves the labels."""
-        both = {
-            model: ServedModel(
-                served.versions | (before[model].versions if model in before else frozenset()),
-                before[model].labels if model in before else {},
-            )
-            for model, served in goal.items()
-        }
-        self._apply(both)
-        for model, served in goal.items():
-            for version in sorted(served.versions):
-                self._wait_available(model, version)
-                smoke.check(self.client, model, version, self.models_dir)
-        self._apply({model: ServedModel(both[model].versions, goal[model].labels) for model in goal})
-        for model, served in goal.items():
-            for label, version in served.labels.items():
-                smoke.check_label(self.client, model, label, version, self.models_dir)
-
-    def _wait_available(self, model: str, version: int) -> None:
-        def settled() -> bool:
-            found = self.client.versions(model).get(version)
-            if found is not None and found.state == "END" and found.error:
-                raise ReleaseError(
-                    f"The model server cannot load {model} version {version}: {found.error}. "
-                    "What was served before still is."
-                )
-            return found is not None and found.state == "AVAILABLE"
-
-        wait_until(settled, self.load_timeout_s, f"{model} version {version} to become AVAILABLE")
-
-    def _put_back(self, before: Fleet, fetched: list[tuple[str, int]]) -> None:
-        models_config.write(before, self.config_path, self.models_dir)
-        try:
-            self.client.reload(models_config.to_proto(before, self.models_dir))
-        except Exception as error:
-            logger.warning("The server did not take its former configuration back: %s", error)
-        for model, version in fetched:
-            staging.remove(model, version, self.models_dir)
-
-    def _remember(self, before: Fleet, goal: Fleet) -> None:
-        for model, served in goal.items():
-            replaced = before[model].labels.get(STABLE) if model in before else None
-            if replaced is not None and replaced != served.labels.get(STABLE):
-                self.registry.remember_previous_champion(model, replaced)
-
-    def _retire(self, goal: Fleet) -> None:
-        self._apply(goal)
-        for model, served in goal.items():
-            for version in sorted(staging.present(model, self.models_dir) - served.versions):
-                staging.remove(model, version, self.models_dir)
-                logger.info("removed %s version %d: no alias refers to it", model, version)
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Polls until `condition` holds.
-
-    Raises:
-        ReleaseError: If it does not within `timeout_s` seconds.
-    """
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise ReleaseError(
-                f"Waited {timeout_s:.0f} s for {what}, in vain. Look into the model server's log."
-            )
-        time.sleep(POLL_S)
+def _nothing_to_go_back_to(model: str) -> str:
+    return (
+        f"Expected a previous champion of {model} to go back to, and there is none. "
+        f"Choose a version with `slipway promote {model} VERSION`."
+    )

@@ -1,15 +1,29 @@
 """Asks a served version real questions: the recorded requests that it was warmed up with."""
 
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from serving import tensors
+from serving.apis import predict_pb2, prediction_log_pb2
 from serving.client import Client
 from serving.errors import ReleaseError
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    """Yields the records of an uncompressed TFRecord file: length, its checksum, the bytes, their checksum.
+
+    The checksums are passed over: the digest of the whole version has been compared with the registry's.
+    """
+    with path.open("rb") as file:
+        while header := file.read(12):
+            (length,) = struct.unpack("<Q", header[:8])
+            yield file.read(length)
+            file.read(4)
 
 
 def recorded_requests(version_dir: Path) -> list[predict_pb2.PredictRequest]:
@@ -17,8 +31,8 @@ def recorded_requests(version_dir: Path) -> list[predict_pb2.PredictRequest]:
     path = version_dir / WARMUP_FILE
     if not path.is_file():
         return []
-    logs = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
-    return [prediction_log_pb2.PredictionLog.FromString(log).predict_log.request for log in logs]
+    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in _records(path)]
+    return [log.predict_log.request for log in logs if log.WhichOneof("log_type") == "predict_log"]
 
 
 def _ask(client: Client, request: predict_pb2.PredictRequest, expected_version: int) -> None:
@@ -30,7 +44,7 @@ def _ask(client: Client, request: predict_pb2.PredictRequest, expected_version: 
             f"Expected {model} version {expected_version} to answer, got version {answered} from {client.target}."
         )
     for name, output in response.outputs.items():
-        values = tf.make_ndarray(output)
+        values = tensors.to_array(output)
         if values.size == 0 or (np.issubdtype(values.dtype, np.number) and not np.all(np.isfinite(values))):
             raise ReleaseError(
                 f"Expected finite numbers from {model} version {expected_version}, output {name}, "
@@ -58,11 +72,17 @@ def check(client: Client, model: str, version: int, models_dir: Path) -> None:
 
 
 def check_label(client: Client, model: str, label: str, version: int, models_dir: Path) -> None:
-    """Sends one recorded request to `label` and expects `version` to answer.
+    """Makes sure that `version` is what answers behind `label`, by a recorded request where there is one.
 
     Raises:
-        ReleaseError: If another version answers.
+        ReleaseError: If another version answers, or none.
     """
+    answered = client.labelled(model, label)
+    if answered != version:
+        raise ReleaseError(
+            f"Expected {model} version {version} behind the label {label} of {client.target}, "
+            f"got {f'version {answered}' if answered else 'no answer'}."
+        )
     for request in recorded_requests(models_dir / model / str(version))[:1]:
         signature = request.model_spec.signature_name
         request.model_spec.Clear()

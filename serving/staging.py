@@ -1,16 +1,23 @@
-"""Brings version directories into place, whole or not at all, and takes unneeded ones away."""
+"""Brings version directories into place, whole or not at all, and takes unneeded ones away.
+
+What lies on disk is trusted only after its digest was compared with the registry's. All names but those of
+complete versions are no numbers, so the model server does not see them. `folder` is that of one model.
+"""
 
 import os
 import shutil
 from pathlib import Path
 
+from serving import digest
 from serving.registry import Registry
 
-STAGING_PREFIX = ".staging-"  # not a number, so the model server does not see it
+STAGED = ".staging-"
+PUT_ASIDE = ".replaced-"
+DOOMED = ".removed-"
 
 
 def _sync(folder: Path) -> None:
-    """Flushes files and directories, so that the rename below never survives a crash without them."""
+    """Flushes files and directories, so that a rename never survives a crash without them."""
     for path in (*folder.rglob("*"), folder):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -19,40 +26,78 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def stage(registry: Registry, model: str, version: int, models_dir: Path) -> bool:
-    """Puts a version into `<models_dir>/<model>/<version>`; returns whether it had to be fetched.
+def is_registered(registry: Registry, model: str, version: int, folder: Path) -> bool:
+    """Returns whether the directory of a version holds the very files that were registered as that version.
+
+    Raises:
+        RegistryError: If there is no such version.
+    """
+    target = folder / str(version)
+    expected = registry.digest(model, version)
+    return target.is_dir() and digest.of_folder(target) == expected
+
+
+def fetch(registry: Registry, model: str, version: int, folder: Path) -> Path:
+    """Fetches the files of a version to a folder beside its place; returns the folder, verified and flushed.
 
     Raises:
         RegistryError: If the version does not exist or its files are not those that were registered.
     """
-    target = models_dir / model / str(version)
-    if target.is_dir():
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = target.parent / f"{STAGING_PREFIX}{version}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
+    staged = folder / f"{STAGED}{version}"
+    draft = staged.with_name(f"{staged.name}.draft")
+    for left in (staged, draft):
+        shutil.rmtree(left, ignore_errors=True)
+    draft.mkdir(parents=True)
     try:
-        fetched = registry.download(model, version, staging)
+        fetched = registry.download(model, version, draft)
         _sync(fetched)
-        fetched.rename(target)
+        fetched.rename(staged)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return True
+        shutil.rmtree(draft, ignore_errors=True)
+    return staged
 
 
-def present(model: str, models_dir: Path) -> set[int]:
+def place(staged: Path, version: int) -> None:
+    """Renames fetched files into their place; what lay there is put aside. The server must have let go of it."""
+    target, aside = staged.with_name(str(version)), staged.with_name(f"{PUT_ASIDE}{version}")
+    if target.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)
+        target.rename(aside)
+    staged.rename(target)
+
+
+def put_aside(folder: Path) -> set[int]:
+    """Returns the versions whose former files were put aside."""
+    found = folder.glob(f"{PUT_ASIDE}*")
+    return {int(path.name.removeprefix(PUT_ASIDE)) for path in found}
+
+
+def put_back(folder: Path, version: int) -> None:
+    """Undoes `place` for a version whose former files were put aside. The server must have let go of it."""
+    remove(folder, version)
+    aside = folder / f"{PUT_ASIDE}{version}"
+    aside.rename(aside.with_name(str(version)))
+
+
+def present(folder: Path) -> set[int]:
     """Returns the version numbers on disk."""
-    folder = models_dir / model
     if not folder.is_dir():
         return set()
     return {int(path.name) for path in folder.iterdir() if path.name.isdecimal()}
 
 
-def remove(model: str, version: int, models_dir: Path) -> None:
-    """Deletes a version directory; it is renamed first, so the server never sees half of one."""
-    target = models_dir / model / str(version)
-    doomed = target.parent / f"{STAGING_PREFIX}removed-{version}"
+def remove(folder: Path, version: int) -> None:
+    """Deletes a version directory, if it is there; it is renamed first, so the server never sees half of one."""
+    target = folder / str(version)
+    doomed = folder / f"{DOOMED}{version}"
     shutil.rmtree(doomed, ignore_errors=True)
-    target.rename(doomed)
-    shutil.rmtree(doomed)
+    if target.is_dir():
+        target.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def sweep(folder: Path) -> None:
+    """Deletes what an interrupted release may have left beside the versions."""
+    for prefix in (STAGED, PUT_ASIDE, DOOMED):
+        for path in folder.glob(f"{prefix}*"):
+            shutil.rmtree(path, ignore_errors=True)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tfx import v1 as tfx
 
+from components import runtime
 from components.artifacts import PushedVersion, RegisteredModelVersion
 from serving.client import Client
+from serving.errors import PromotionRefusedError
 from serving.registry import Registry
 from serving.release import Release
 
@@ -24,8 +26,12 @@ def VerifiedPusher(
     tracking_uri: Parameter[str],
     grpc_target: Parameter[str],
     models_dir: Parameter[str],
+    judged_against: Parameter[int],
 ) -> None:
     """Makes the version the champion and has the model server serve it behind the label `stable`.
+
+    Where a person took the version away, or another one has become live since it was judged, nothing changes: custom
+    property `refusal`.
 
     Args:
         registered_version: What to promote.
@@ -33,9 +39,19 @@ def VerifiedPusher(
         tracking_uri: Of the registry.
         grpc_target: `host:port` of the model server.
         models_dir: Holds `<model>/<version>/` and the server's configuration.
+        judged_against: The version that was live when the run began; 0 for none.
     """
     name, version = registered_version.model_name, registered_version.version
-    with Client(grpc_target) as client:
-        Release(Registry(tracking_uri), client, Path(models_dir)).promote(name, version)
     pushed_version.model_name = name
     pushed_version.version = version
+    context = runtime.current()
+    with Client(grpc_target) as client:
+        try:
+            Release(Registry(tracking_uri), client, Path(models_dir)).promote_judged(
+                name,
+                version,
+                judged_against=judged_against or None,
+                by=context.wanted_by or f"run {context.run_id}",
+            )
+        except PromotionRefusedError as refused:
+            pushed_version.set_string_custom_property("refusal", str(refused))

@@ -8,9 +8,13 @@ from pathlib import Path
 from tfx import v1 as tfx
 
 from components import runtime
-from components.artifacts import RegisteredModelVersion
+from components.artifacts import RegisteredModelVersion, TFLiteModel
 from components.export import SERVING_DIR
+from serving.client import Client
+from serving.errors import PromotionRefusedError
 from serving.registry import Registry
+from serving.release import Release
+from serving.version import Package
 
 Model = tfx.types.standard_artifacts.Model
 InputArtifact = tfx.dsl.components.InputArtifact
@@ -24,21 +28,37 @@ def ModelRegistrar(
     registered_version: OutputArtifact[RegisteredModelVersion],
     model_name: Parameter[str],
     tracking_uri: Parameter[str],
+    grpc_target: Parameter[str],
+    models_dir: Parameter[str],
+    tflite_model: InputArtifact[TFLiteModel] = None,
 ) -> None:
-    """Registers the SavedModel byte for byte as a new version with the alias `challenger`.
+    """Registers the SavedModel byte for byte, and serves the version as the challenger.
+
+    The same bytes of the same data are the version that they were. A version that a person rolled back or rejected
+    is refused: custom property `refusal`.
 
     Args:
         model: What will be served.
         registered_version: Name and number.
         model_name: Registered model; made where it does not exist.
         tracking_uri: Of the registry.
+        grpc_target: `host:port` of the model server.
+        models_dir: Holds `<model>/<version>/` and the server's configuration.
+        tflite_model: The same model for devices, kept with the version; absent where nothing was compressed.
     """
     context = runtime.current()
-    number = Registry(tracking_uri).register(
+    files = sorted(Path(tflite_model.uri).glob("*.tflite")) if tflite_model else []
+    registry = Registry(tracking_uri)
+    number = registry.register(
         model_name,
-        Path(model.uri) / SERVING_DIR,
+        Package(Path(model.uri) / SERVING_DIR, tuple(files), context.description),
         run_id=context.tracking_run_id,
         tags={**context.tags, "slipway.mlmd_model_artifact": str(model.id)},
     )
     registered_version.model_name = model_name
     registered_version.version = number
+    with Client(grpc_target) as client:
+        try:
+            Release(registry, client, Path(models_dir)).challenge(model_name, number)
+        except PromotionRefusedError as refused:
+            registered_version.set_string_custom_property("refusal", str(refused))

@@ -112,6 +112,27 @@ def rollback(model: str) -> None:
 
 
 @main.command()
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@explained
+def reconcile(names: tuple[str, ...]) -> None:
+    """Serve what the registry wants of each MODEL, or of all: restores files that are missing or altered."""
+    from pipelines.cli import models
+
+    models.reconcile(names)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("version", type=click.IntRange(min=1))
+@explained
+def lineage(model: str, version: int) -> None:
+    """Show where VERSION of MODEL comes from, and who promoted it when."""
+    from pipelines.cli import lineage as shown
+
+    shown.show(model, version)
+
+
+@main.command()
 @explained
 def status() -> None:
     """Show what runs, and how the newest run of each pipeline ended."""

@@ -1,52 +1,67 @@
-"""`slipway models`, `predict`, `promote`, `rollback`: the registry and the model server side by side."""
+"""`slipway models`, `predict`, `promote`, `rollback`, `reconcile`: the registry and the model server side by side."""
 
+import getpass
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.cli.console import table
+from pipelines.node import cancel
 from pipelines.stack.settings import Stack
-from serving import models_config
+from serving import history, models_config
 from serving.client import Client
 from serving.errors import ServerUnavailableError
+from serving.listing import ListedModel, Listing
 from serving.models_config import ServedModel
-from serving.registry import Registry
-from serving.release import Release
+
+if TYPE_CHECKING:
+    from serving.release import Release
 
 
-def _release(client: Client) -> Release:
-    return Release(Registry(tracking_uri()), client, Stack.from_environment().models)
+@contextmanager
+def _release() -> Iterator["Release"]:
+    from serving.registry import Registry  # MLflow's client, which `slipway models` does without
+    from serving.release import Release
+
+    signal.signal(signal.SIGTERM, cancel)
+    with Client(grpc_target()) as client:
+        yield Release(Registry(tracking_uri()), client, Stack.from_environment().models)
 
 
-def _rows(registry: Registry, client: Client, stack: Stack) -> Iterator[tuple[object, ...]]:
-    fleet = models_config.read(stack.models_config)
-    for model in registry.models():
-        aliases = registry.aliases(model)
-        labels = fleet.get(model, ServedModel(frozenset())).labels
-        try:
-            states = client.versions(model)
-        except ServerUnavailableError:
-            states = {}
-        for version in registry.versions(model):
-            number = int(version.version)
-            yield (
-                model,
-                number,
-                " ".join(alias for alias, at in aliases.items() if at == number),
-                states[number].state if number in states else "-",
-                " ".join(label for label, at in labels.items() if at == number),
-                version.tags.get("slipway.code_version", "")[:12],
-            )
+def _rows(model: ListedModel, client: Client, served: ServedModel) -> Iterator[tuple[object, ...]]:
+    try:
+        states = client.versions(model.name)
+    except ServerUnavailableError:
+        states = {}
+    for version in model.versions:
+        yield (
+            model.name,
+            version.number,
+            " ".join(alias for alias, at in model.aliases.items() if at == version.number),
+            states[version.number].state if version.number in states else "-",
+            " ".join(label for label, at in served.labels.items() if at == version.number),
+            version.tags.get(history.PROMOTED_AT, ""),
+            version.tags.get("slipway.code_version", "")[:12],
+        )
 
 
 def show() -> None:
     """Prints every registered version beside what is served of it."""
-    stack = Stack.from_environment()
-    with Client(grpc_target(), timeout_s=5) as client:
-        rows = list(_rows(Registry(tracking_uri()), client, stack))
-    table("Models", ("model", "version", "aliases", "on the server", "labels", "code"), rows)
+    served = models_config.served(models_config.read(Stack.from_environment().models_config))
+    with Listing(tracking_uri()) as listing, Client(grpc_target(), timeout_s=5) as client:
+        rows = [
+            row
+            for model in listing.models()
+            if model.is_ours
+            for row in _rows(model, client, served.get(model.name, ServedModel()))
+        ]
+    columns = ("model", "version", "aliases", "on the server", "labels", "promoted", "code")
+    table("Models", columns, rows)
 
 
 def predict(model: str, files: Sequence[Path], label: str | None, version: int | None) -> None:
@@ -60,20 +75,28 @@ def predict(model: str, files: Sequence[Path], label: str | None, version: int |
     table(f"{model} version {answer.version}", ("file", "label", "probability"), rows)
 
 
-def _say_served(served: dict[str, ServedModel], model: str) -> None:
-    labels = ", ".join(
-        f"{label} = version {number}" for label, number in sorted(served[model].labels.items())
-    )
-    click.secho(f"{model}: {labels}", fg="green")
+def _say_served(model: str, served: ServedModel) -> None:
+    labels = ", ".join(f"{label} = version {number}" for label, number in sorted(served.labels.items()))
+    click.secho(f"{model}: {labels or 'not served'}", fg="green")
 
 
 def promote(model: str, version: int) -> None:
     """Moves the alias, reconciles, verifies."""
-    with Client(grpc_target()) as client:
-        _say_served(_release(client).promote(model, version), model)
+    with _release() as release:
+        _say_served(model, release.promote(model, version, getpass.getuser()))
 
 
 def rollback(model: str) -> None:
     """Promotes the previous champion."""
-    with Client(grpc_target()) as client:
-        _say_served(_release(client).rollback(model), model)
+    with _release() as release:
+        _say_served(model, release.rollback(model, getpass.getuser()))
+
+
+def reconcile(models: Sequence[str]) -> None:
+    """Serves what the registry wants, restoring what is missing."""
+    with _release() as release:
+        served = release.reconcile_all(models, getpass.getuser())
+    for model, each in served.items():
+        _say_served(model, each)
+    if not served:
+        click.echo("The registry holds no model of Slipway's: nothing was changed.")

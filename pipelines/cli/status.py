@@ -1,14 +1,15 @@
-"""`slipway status`: services, and the newest run of each pipeline."""
+"""`slipway status`: services, what is served of each model, and the newest run of each pipeline."""
 
 from pipelines import config
 from pipelines.cli.console import table
 from pipelines.cli.runs import newest_summary
 from pipelines.stack.health import health
+from pipelines.stack.served import states as served_states
 from pipelines.stack.settings import Stack
 
 
 def show() -> int:
-    """Prints two tables; returns 1 when a service is down."""
+    """Prints three tables; returns 1 when a service is down, or a model is not served as the registry wants it."""
     stack = Stack.from_environment()
     states = health(stack)
     table(
@@ -16,9 +17,16 @@ def show() -> int:
         ("service", "state"),
         [(state.service, "up" if state.healthy else f"down: {state.detail}") for state in states],
     )
+    models = served_states(stack)
+    table(
+        "Models",
+        ("model", "champion", "answers", "problem"),
+        [(each.model, each.wanted or "-", each.answers or "-", each.problem) for each in models],
+    )
     rows = []
     for name in config.names():
         newest = newest_summary(stack, name)
         rows.append((name, newest.get("run_id", "-"), newest.get("state", "-"), newest.get("reason", "")))
     table("Newest run of each pipeline", ("pipeline", "run", "state", "reason"), rows)
-    return 0 if all(state.healthy for state in states) else 1
+    well = all(state.healthy for state in states) and not any(each.problem for each in models)
+    return 0 if well else 1

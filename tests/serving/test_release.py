@@ -1,251 +1,158 @@
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
-import mlflow
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from serving import digest, models_config, release
+from serving import digest, history, models_config
 from serving.client import Client
-from serving.errors import RegistryError, ReleaseError, ServerUnavailableError
-from serving.registry import Registry
+from serving.errors import PromotionRefusedError, RegistryError, ReleaseError, ServerUnavailableError
 from serving.release import Release
-from serving.smoke import WARMUP_FILE
+from serving.version import Roles
 
 MODEL = "toy"
 
 
-def export(folder, answer):
-    """A SavedModel whose probabilities tell which one answered, with its warm-up request."""
+@pytest.fixture
+def two_versions(site, saved_models):
+    """Version 1 was live before version 2, which is live."""
+    for name in ("one", "two"):
+        site.promote(MODEL, site.register(saved_models[name]), "anna")
+    return site
 
-    class Toy(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32, name="image")])
-        def serve(self, image):
-            probabilities = tf.zeros_like(image) + answer
-            return {"probabilities": probabilities, "label": tf.as_string(probabilities[:, 0])}
 
-    toy = Toy()
-    tf.saved_model.save(toy, str(folder), signatures={"serving_default": toy.serve})
-    request = predict_pb2.PredictRequest()
-    request.model_spec.signature_name = "serving_default"
-    request.inputs["image"].CopyFrom(tf.make_tensor_proto(np.zeros((1, 1), np.float32)))
-    log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-    path = Path(folder) / WARMUP_FILE
-    path.parent.mkdir(parents=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(log.SerializeToString())
+@pytest.fixture
+def torn(tmp_path):
+    folder = tmp_path / "torn"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"no model at all")
     return folder
 
 
-@pytest.fixture(scope="module")
-def saved_models(tmp_path_factory):
-    root = tmp_path_factory.mktemp("saved_models")
-    return {
-        "one": export(root / "one", 1.0),
-        "two": export(root / "two", 2.0),
-        "three": export(root / "three", 3.0),
-        "broken": export(root / "broken", float("nan")),
-    }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The embedded server, as the stack starts it; each test gives it a configuration of its own."""
-    folder = tmp_path_factory.mktemp("server")
-    config = folder / "models.config"
-    config.write_text("model_config_list {}\n")
-    with socket.socket() as probe, socket.socket() as other:
-        probe.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        port, rest_port = probe.getsockname()[1], other.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "serving.server", f"--port={port}", f"--rest_api_port={rest_port}"),
-            *(f"--model_config_file={config}", "--max_num_load_retries=0"),
-        ],
-        start_new_session=True,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    target = f"127.0.0.1:{port}"
-
-    def answers():
-        try:
-            with Client(target, timeout_s=2) as client:
-                return client.versions("nothing") == {}
-        except ServerUnavailableError:
-            return False
-
-    release.wait_until(answers, 120, "the model server")
-    yield target
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    """MLflow's tables, made once: each test gets a copy."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    Registry(f"sqlite:///{path}").models()
-    return path
-
-
-@pytest.fixture
-def registry(empty_database, tmp_path):
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db")
-    experiment = mlflow.create_experiment("toy", artifact_location=(tmp_path / "artifacts").as_uri())
-    registry.run_id = registry.client.create_run(experiment).info.run_id
-    return registry
-
-
-@pytest.fixture
-def site(registry, server, tmp_path):
-    with Client(server, timeout_s=20) as client:
-        yield Release(registry, client, tmp_path / "models", load_timeout_s=30)
-        client.reload(models_config.to_proto({}, tmp_path))
-
-
-def register(registry, folder, **tags):
-    return registry.register(MODEL, folder, run_id=registry.run_id, tags=tags)
-
-
-def answer(site, label="stable"):
-    return float(
-        site.client.predict(MODEL, {"image": np.zeros((1, 1), np.float32)}, label=label).probabilities[0, 0]
-    )
-
-
-def state_of(site):
-    """Everything that a failed release must leave as it was."""
-    return (
-        site.registry.wanted(MODEL),
-        site.config_path.read_text(),
-        sorted(path.name for path in (site.models_dir / MODEL).iterdir()),
-    )
-
-
 def test_a_promoted_version_answers_behind_stable_and_is_what_was_registered(site, saved_models):
-    version = register(site.registry, saved_models["one"])
-    served = site.promote(MODEL, version)
-    assert served[MODEL].labels == {"stable": version}
-    assert answer(site) == 1.0
+    version = site.register(saved_models["one"])
+    assert site.promote(MODEL, version).labels == {"stable": version}
+    assert site.answer() == 1.0
     assert digest.of_folder(site.models_dir / MODEL / str(version)) == digest.of_folder(saved_models["one"])
+    assert site.registry.roles(MODEL) == Roles(champion=1, live=1)
 
 
-def test_a_registered_version_becomes_the_challenger_behind_canary(site, saved_models):
-    site.promote(MODEL, register(site.registry, saved_models["one"]))
-    challenger = register(site.registry, saved_models["two"])
-    assert site.reconcile()[MODEL].labels == {"stable": 1, "canary": challenger}
-    assert (answer(site), answer(site, "canary")) == (1.0, 2.0)
+def test_who_promoted_what_and_when_is_on_the_version(two_versions):
+    tags = two_versions.registry.version(MODEL, 2).tags
+    assert tags[history.PROMOTED_BY] == "anna"
+    assert tags[history.PROMOTED_AT]
 
 
-def test_registering_the_same_files_and_tags_again_makes_no_second_version(registry, saved_models):
-    first = register(registry, saved_models["one"], run="a")
-    assert register(registry, saved_models["one"], run="a") == first
-    assert register(registry, saved_models["one"], run="b") == first + 1
+def test_a_challenger_is_served_behind_canary_beside_what_is_live(site, saved_models):
+    site.promote(MODEL, site.register(saved_models["one"]))
+    challenger = site.register(saved_models["two"])
+    site.challenge(MODEL, challenger)
+    assert site.labels() == {"stable": 1, "canary": challenger}
+    assert (site.answer(), site.answer("canary")) == (1.0, 2.0)
+    assert site.reconcile(MODEL).labels == {"stable": 1, "canary": challenger}
 
 
-def test_a_rollback_brings_the_version_before_back_and_can_be_rolled_back_itself(site, saved_models):
+def test_what_is_live_already_does_not_become_the_challenger(two_versions):
+    two_versions.challenge(MODEL, 2)
+    assert two_versions.registry.roles(MODEL).challenger is None
+    assert two_versions.labels() == {"stable": 2}
+
+
+def test_a_rollback_brings_the_version_before_back_and_can_be_rolled_back_itself(two_versions):
+    assert two_versions.answer() == 2.0
+    two_versions.rollback(MODEL)
+    assert two_versions.answer() == 1.0
+    two_versions.rollback(MODEL)
+    assert two_versions.answer() == 2.0
+
+
+def test_an_alias_moved_by_hand_is_followed_and_what_it_replaced_is_remembered(two_versions):
+    two_versions.registry.set_champion(MODEL, 1)
+    two_versions.reconcile(MODEL)
+    assert two_versions.answer() == 1.0
+    assert two_versions.registry.roles(MODEL) == Roles(champion=1, previous_champion=2, live=1)
+
+
+def test_an_alias_moved_to_what_cannot_be_served_goes_back_and_the_version_says_why(
+    two_versions, saved_models
+):
+    broken = two_versions.register(saved_models["broken"])
+    two_versions.registry.set_champion(MODEL, broken)
+    with pytest.raises(ReleaseError, match=f"Expected finite numbers from toy version {broken}"):
+        two_versions.reconcile(MODEL)
+    assert two_versions.registry.roles(MODEL) == Roles(champion=2, previous_champion=1, live=2)
+    assert "finite numbers" in two_versions.registry.version(MODEL, broken).tags[history.NOT_SERVED]
+    assert (two_versions.answer(), two_versions.labels()) == (2.0, {"stable": 2})
+
+
+def test_versions_without_a_role_leave_the_disk_and_the_previous_champion_stays(two_versions, saved_models):
+    two_versions.promote(MODEL, two_versions.register(saved_models["three"]))
+    assert {path.name for path in (two_versions.models_dir / MODEL).iterdir() if path.is_dir()} == {"2", "3"}
+
+
+def test_reconciling_and_promoting_again_change_nothing(two_versions):
+    before = two_versions.state()
+    two_versions.reconcile(MODEL)
+    two_versions.promote_judged(MODEL, 2, judged_against=2, by="run r")
+    assert two_versions.state() == before
+
+
+def test_two_promotions_at_once_end_one_after_the_other_with_everything_agreeing(site, saved_models):
     for name in ("one", "two"):
-        site.promote(MODEL, register(site.registry, saved_models[name]))
-    assert answer(site) == 2.0
-    site.rollback(MODEL)
-    assert answer(site) == 1.0
-    site.rollback(MODEL)
-    assert answer(site) == 2.0
-
-
-def test_an_alias_moved_by_hand_is_followed_and_what_it_replaced_is_remembered(site, saved_models):
-    for name in ("one", "two"):
-        site.promote(MODEL, register(site.registry, saved_models[name]))
-    site.registry.set_champion(MODEL, 1)
-    site.reconcile()
-    assert answer(site) == 1.0
-    assert site.registry.wanted(MODEL).previous_champion == 2
-
-
-def test_versions_without_a_role_leave_the_disk_and_the_previous_champion_stays(site, saved_models):
-    for name in ("one", "two", "three"):
-        site.promote(MODEL, register(site.registry, saved_models[name]))
-    assert sorted(path.name for path in (site.models_dir / MODEL).iterdir()) == ["2", "3"]
-
-
-def test_reconciling_twice_changes_nothing(site, saved_models):
-    site.promote(MODEL, register(site.registry, saved_models["one"]))
-    before = state_of(site)
-    site.reconcile()
-    assert state_of(site) == before
-
-
-def test_two_reconciles_at_once_both_succeed(site, saved_models):
-    register(site.registry, saved_models["one"])
-    site.registry.set_champion(MODEL, 1)
-    results = []
-    threads = [threading.Thread(target=lambda: results.append(site.reconcile())) for _ in range(2)]
+        site.register(saved_models[name])
+    threads = [threading.Thread(target=site.promote, args=(MODEL, version)) for version in (1, 2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert [result[MODEL].labels["stable"] for result in results] == [1, 1]
+    roles = site.registry.roles(MODEL)
+    assert roles.champion == roles.live == site.labels()["stable"] == site.answer()
+    assert {roles.champion, roles.previous_champion} == {1, 2}
 
 
-def test_a_version_that_answers_nonsense_is_not_promoted_and_everything_is_as_before(site, saved_models):
-    site.promote(MODEL, register(site.registry, saved_models["one"]))
-    broken = register(site.registry, saved_models["broken"])
-    before = state_of(site)
-    with pytest.raises(ReleaseError, match="Expected finite numbers from toy version 2"):
-        site.promote(MODEL, broken)
-    assert state_of(site) == before
-    assert answer(site) == 1.0
-
-
-def test_a_version_that_cannot_be_loaded_is_not_promoted_and_everything_is_as_before(
-    site, saved_models, tmp_path
+@pytest.mark.parametrize("name", ["broken", "torn"])
+def test_a_version_that_cannot_be_served_is_not_promoted_and_everything_is_as_before(
+    two_versions, saved_models, torn, name
 ):
-    site.promote(MODEL, register(site.registry, saved_models["one"]))
-    torn = tmp_path / "torn"
-    torn.mkdir()
-    (torn / "saved_model.pb").write_bytes(b"no model at all")
-    version = register(site.registry, torn)
-    before = state_of(site)
-    with pytest.raises(ReleaseError, match=f"cannot load toy version {version}"):
-        site.promote(MODEL, version)
-    assert state_of(site) == before
-    assert answer(site) == 1.0
+    version = two_versions.register({**saved_models, "torn": torn}[name])
+    before = two_versions.state()
+    with pytest.raises(ReleaseError, match=f"toy version {version}"):
+        two_versions.promote(MODEL, version)
+    assert two_versions.state() == before
+    assert two_versions.answer() == 2.0
+
+
+def test_the_first_version_of_a_model_that_cannot_be_loaded_leaves_no_entry(site, torn):
+    site.register(torn)
+    with pytest.raises(ReleaseError, match="cannot load toy version 1"):
+        site.promote(MODEL, 1)
+    assert site.registry.roles(MODEL) == Roles()
+    assert site.fleet.served(MODEL) == models_config.ServedModel()
 
 
 def test_files_that_changed_in_the_registry_are_never_served(site, saved_models, tmp_path):
-    register(site.registry, saved_models["one"])
+    site.register(saved_models["one"])
     (stored,) = (tmp_path / "artifacts").rglob("saved_model.pb")
     stored.write_bytes(stored.read_bytes() + b"\0")
     with pytest.raises(RegistryError, match="are not those that were registered"):
         site.promote(MODEL, 1)
-    assert site.registry.wanted(MODEL).champion is None
-    assert not list((site.models_dir / MODEL).iterdir())
+    assert site.registry.roles(MODEL).champion is None
+    assert not [path for path in (site.models_dir / MODEL).iterdir() if path.is_dir()]
 
 
-def test_with_no_server_a_promotion_leaves_the_alias_where_it_was(registry, saved_models, tmp_path):
-    register(registry, saved_models["one"])
+def test_with_no_server_a_promotion_leaves_everything_where_it_was(registry, site, tmp_path, saved_models):
+    site.register(saved_models["one"])
     with (
         Client("127.0.0.1:1", timeout_s=2) as client,
         pytest.raises(ServerUnavailableError, match=r"Expected a model server at 127.0.0.1:1 .*make up"),
     ):
-        Release(registry, client, tmp_path / "models").promote(MODEL, 1)
-    assert registry.wanted(MODEL) == release.Wanted(None, 1, None)
-    assert models_config.read(tmp_path / "models/models.config") == {}
+        Release(registry, client, tmp_path / "elsewhere").promote(MODEL, 1)
+    assert registry.roles(MODEL) == Roles()
+    assert not (tmp_path / "elsewhere/models.config").exists()
 
 
 def test_what_does_not_exist_is_answered_with_what_does(site, saved_models):
-    register(site.registry, saved_models["one"])
+    site.register(saved_models["one"])
     with pytest.raises(RegistryError, match=r"Expected a version of toy, got 7. It has: 1"):
         site.promote(MODEL, 7)
     with pytest.raises(RegistryError, match=r"Expected a registered model, got 'tox'. Registered: toy"):
@@ -254,7 +161,153 @@ def test_what_does_not_exist_is_answered_with_what_does(site, saved_models):
         site.rollback(MODEL)
 
 
-def test_the_registered_model_loads_as_an_mlflow_pyfunc(registry, saved_models):
-    version = register(registry, saved_models["two"])
-    loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}")
-    assert loaded.predict(np.zeros((3, 1), np.float32))["probabilities"].tolist() == [[2.0]] * 3
+# What a run may promote by itself.
+
+
+def test_a_run_whose_model_was_judged_against_what_is_not_live_any_more_is_refused(
+    two_versions, saved_models
+):
+    third = two_versions.register(saved_models["three"])
+    with pytest.raises(
+        PromotionRefusedError, match="was judged against version 1, and version 2 is live now"
+    ):
+        two_versions.promote_judged(MODEL, third, judged_against=1, by="run r")
+    assert two_versions.answer() == 2.0
+
+
+def test_data_that_goes_back_makes_the_older_version_live_again_and_forward_the_newer(two_versions):
+    two_versions.promote_judged(MODEL, 1, judged_against=2, by="run r")
+    assert two_versions.answer() == 1.0
+    two_versions.promote_judged(MODEL, 2, judged_against=1, by="run s")
+    assert two_versions.answer() == 2.0
+
+
+def test_a_version_that_a_person_rolled_back_is_not_promoted_by_a_run_until_a_person_does(two_versions):
+    two_versions.rollback(MODEL, "anna")
+    for attempt in (
+        lambda: two_versions.challenge(MODEL, 2),
+        lambda: two_versions.promote_judged(MODEL, 2, judged_against=1, by="run r"),
+    ):
+        with pytest.raises(PromotionRefusedError, match=r"was rolled back to version 1 by anna at 2\d\d\d-"):
+            attempt()
+    assert two_versions.answer() == 1.0
+    two_versions.promote(MODEL, 2, "ben")
+    assert two_versions.promote_judged(MODEL, 2, judged_against=1, by="run r").labels == {"stable": 2}
+
+
+def test_an_alias_that_was_moved_back_counts_as_a_rollback_before_anything_has_followed_it(two_versions):
+    two_versions.registry.set_champion(MODEL, 1)
+    with pytest.raises(PromotionRefusedError, match="was rolled back to version 1 by somebody"):
+        two_versions.promote_judged(MODEL, 2, judged_against=1, by="run r")
+    assert two_versions.answer() == 1.0
+
+
+def test_a_rejected_version_is_not_asked_about_again(two_versions, saved_models):
+    third = two_versions.register(saved_models["three"])
+    two_versions.registry.tag_version(MODEL, third, history.rejected("anna", "2026-01-01T00:00:00+00:00"))
+    with pytest.raises(PromotionRefusedError, match="was rejected by anna at 2026-01-01"):
+        two_versions.challenge(MODEL, third)
+
+
+# One model never holds up another.
+
+
+def test_a_broken_model_stops_neither_another_nor_its_own_rollback(
+    two_versions, saved_models, torn, tmp_path
+):
+    site = two_versions
+    site.registry.client.create_registered_model("other", tags={"slipway.pipeline": "other"})
+    site.register(torn, "other")
+    site.registry.set_champion("other", 1)
+    with pytest.raises(ReleaseError, match="other: "):
+        site.reconcile_all()
+    third = site.register(torn, run="t")
+    site.registry.set_challenger(MODEL, third)
+    site.reconcile(MODEL)
+    assert site.labels() == {"stable": 2}
+    site.rollback(MODEL)
+    assert site.answer() == 1.0
+
+
+def test_a_previous_champion_that_was_deleted_or_lost_its_files_does_not_stop_a_promotion(
+    two_versions, saved_models, tmp_path
+):
+    site = two_versions
+    site.registry.client.delete_model_version(MODEL, "1")
+    site.promote(MODEL, site.register(saved_models["three"]))
+    assert site.answer() == 3.0
+    site.registry.client.delete_model_version(MODEL, "2")
+    site.reconcile(MODEL)
+    assert site.answer() == 3.0
+
+
+def test_models_that_slipway_did_not_make_are_left_alone(site, saved_models, tmp_path):
+    shutil.copytree(saved_models["three"], tmp_path / "theirs/7")
+    theirs = f'config {{ name: "theirs" base_path: "{tmp_path}/theirs" model_platform: "tensorflow" }}'
+    site.models_dir.mkdir()
+    site.fleet.config_path.write_text(f"model_config_list {{ {theirs} }}")
+    site.registry.client.create_registered_model("theirs")
+    site.promote(MODEL, site.register(saved_models["one"]))
+    assert site.reconcile_all().keys() == {MODEL}
+    (entry,) = [
+        each
+        for each in models_config.read(site.fleet.config_path).model_config_list.config
+        if each.name == "theirs"
+    ]
+    assert (entry.base_path, entry.HasField("model_version_policy")) == (f"{tmp_path}/theirs", False)
+    assert site.client.predict("theirs", {"image": np.zeros((1, 1), np.float32)}).version == 7
+    with pytest.raises(ReleaseError, match="which Slipway did not make"):
+        site.promote("theirs", site.register(saved_models["one"], "theirs"))
+
+
+# Version N is the bytes registered as N.
+
+
+def altered(site, version):
+    path = site.models_dir / MODEL / str(version) / "saved_model.pb"
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def test_a_folder_that_is_not_what_was_registered_is_replaced_before_it_is_served(two_versions):
+    altered(two_versions, 1)
+    two_versions.rollback(MODEL)
+    assert digest.of_folder(two_versions.models_dir / MODEL / "1") == two_versions.registry.digest(MODEL, 1)
+
+
+def test_after_a_registry_was_reset_the_new_version_1_answers_and_not_the_old_one_in_memory(
+    site, saved_models
+):
+    site.promote(MODEL, site.register(saved_models["one"]))
+    site.registry.client.delete_registered_model(MODEL)
+    assert site.answer() == 1.0
+    assert site.register(saved_models["two"]) == 1
+    site.challenge(MODEL, 1)
+    site.promote_judged(MODEL, 1, judged_against=None, by="run r")
+    assert site.answer() == 2.0
+
+
+def test_after_a_registry_was_reset_a_new_version_1_that_cannot_be_served_leaves_the_old_one_answering(
+    site, saved_models
+):
+    site.promote(MODEL, site.register(saved_models["one"]))
+    site.registry.client.delete_registered_model(MODEL)
+    site.register(saved_models["broken"])
+    with pytest.raises(ReleaseError, match="finite numbers"):
+        site.promote_judged(MODEL, 1, judged_against=None, by="run r")
+    assert site.answer() == 1.0
+
+
+def test_an_empty_registry_unloads_nothing(two_versions):
+    two_versions.registry.client.delete_registered_model(MODEL)
+    assert two_versions.reconcile_all() == {}
+    two_versions.reconcile(MODEL)
+    assert two_versions.answer() == 2.0
+
+
+def test_wiped_models_are_restored_from_the_registry(two_versions, saved_models):
+    two_versions.challenge(MODEL, two_versions.register(saved_models["three"]))
+    shutil.rmtree(two_versions.models_dir)
+    two_versions.reconcile_all()
+    assert (two_versions.answer(), two_versions.answer("canary")) == (2.0, 3.0)
+    two_versions.rollback(MODEL)
+    assert two_versions.answer() == 1.0

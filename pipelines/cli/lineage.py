@@ -1,0 +1,59 @@
+"""`slipway lineage`: where a version comes from, and what has become of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.errors import SettingsError
+from pipelines.addresses import tracking_uri
+from pipelines.cli.console import table
+from serving import history
+from serving.listing import ListedVersion, Listing
+
+PARENT_RUN = "mlflow.parentRunId"
+
+
+def show(model: str, number: int) -> None:
+    """Prints the lineage of one version.
+
+    Raises:
+        SettingsError: If there is no such version.
+    """
+    with Listing(tracking_uri()) as listing:
+        found = listing.model(model)
+        versions = {each.number: each for each in found.versions}
+        if number not in versions:
+            known = ", ".join(map(str, sorted(versions))) or "none yet"
+            raise SettingsError(f"Expected a version of {model}, got {number}. It has: {known}.")
+        version = versions[number]
+        made_by = listing.run(version.run_id) if version.run_id else {"tags": {}, "metrics": {}}
+        parent = made_by["tags"].get(PARENT_RUN)
+        run = listing.run(parent) if parent else made_by
+        aliases = " ".join(alias for alias, at in found.aliases.items() if at == number)
+        rows = [("aliases", aliases or "-"), *_rows(version, run, listing.uri)]
+    table(f"{model} version {number}", ("", ""), rows)
+
+
+def _rows(version: ListedVersion, run: Mapping[str, Any], uri: str) -> Iterator[tuple[str, str]]:
+    tags = version.tags
+    yield "data digest", tags.get("slipway.data_digest", "-")
+    yield "run", tags.get("slipway.run_id", "-")
+    if info := run.get("info"):
+        yield "MLflow", f"{uri}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}"
+    yield "code", tags.get("slipway.code_version", "-")
+    yield "SavedModel, SHA-256", tags.get("slipway.saved_model_sha256", "-")
+    yield "compared with", _version(tags.get("slipway.live_version", "none"))
+    for name, value in sorted(run["metrics"].items()):
+        yield f"metric {name}", f"{value:.4f}" if isinstance(value, float) else str(value)
+    if at := tags.get(history.PROMOTED_AT):
+        yield "promoted", f"{at} by {tags.get(history.PROMOTED_BY)}"
+    if at := tags.get(history.ROLLED_BACK_AT):
+        back_to, by = tags.get(history.ROLLED_BACK_TO), tags.get(history.ROLLED_BACK_BY)
+        yield "rolled back", f"{at} by {by}, to version {back_to}"
+    if at := tags.get(history.REJECTED_AT):
+        yield "rejected", f"{at} by {tags.get(history.REJECTED_BY)}"
+    if reason := tags.get(history.NOT_SERVED):
+        yield "not served", reason
+
+
+def _version(number: str) -> str:
+    return number if number == "none" else f"version {number}"

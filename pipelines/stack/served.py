@@ -1,0 +1,16 @@
+"""Says whether the stack's model server serves what its registry wants."""
+
+from __future__ import annotations
+
+from pipelines.stack.settings import Stack
+from serving.client import Client
+from serving.inspection import ModelState, inspect
+from serving.listing import Listing
+
+TIMEOUT_S = 5.0
+
+
+def states(stack: Stack) -> list[ModelState]:
+    """The state of every model of the stack; models.config and the registry are only read."""
+    with Listing(stack.mlflow_url) as listing, Client(stack.grpc_target, timeout_s=TIMEOUT_S) as client:
+        return inspect(listing, client, stack.models)

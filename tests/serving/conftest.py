@@ -1,0 +1,141 @@
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from serving import models_config
+from serving.client import Client
+from serving.errors import ServerUnavailableError
+from serving.fleet import wait_until
+from serving.registry import Registry
+from serving.release import Release
+from serving.smoke import WARMUP_FILE
+from serving.version import Package
+
+MODEL = "toy"
+
+
+def export(folder, answer):
+    """A SavedModel whose probabilities tell which one answered, with its warm-up request."""
+
+    class Toy(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32, name="image")])
+        def serve(self, image):
+            probabilities = tf.zeros_like(image) + answer
+            return {"probabilities": probabilities, "label": tf.as_string(probabilities[:, 0])}
+
+    toy = Toy()
+    tf.saved_model.save(toy, str(folder), signatures={"serving_default": toy.serve})
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = "serving_default"
+    request.inputs["image"].CopyFrom(tf.make_tensor_proto(np.zeros((1, 1), np.float32)))
+    log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+    path = Path(folder) / WARMUP_FILE
+    path.parent.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(log.SerializeToString())
+    return folder
+
+
+class Site(Release):
+    """A release with the questions that tests ask of it."""
+
+    def register(self, folder, model=MODEL, **tags):
+        """Registers a SavedModel, as a run would; returns the number."""
+        return self.registry.register(model, Package(folder), run_id=self.registry.run_id, tags=tags)
+
+    def answer(self, label="stable", model=MODEL):
+        """What the version behind a label answers."""
+        image = np.zeros((1, 1), np.float32)
+        return float(self.client.predict(model, {"image": image}, label=label).probabilities[0, 0])
+
+    def labels(self, model=MODEL):
+        """Label to version, as the configuration file says."""
+        return dict(self.fleet.served(model).labels)
+
+    def state(self, model=MODEL):
+        """Everything that a failed release must leave as it was."""
+        roles = self.registry.roles(model)
+        tags = {int(each.version): dict(each.tags) for each in self.registry.versions(model)}
+        folder = self.models_dir / model
+        versions = {path.name for path in folder.iterdir() if not path.name.startswith(".release.lock")}
+        return roles, tags, self.fleet.served(model), versions
+
+
+@pytest.fixture(scope="package")
+def saved_models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("saved_models")
+    return {
+        "one": export(root / "one", 1.0),
+        "two": export(root / "two", 2.0),
+        "three": export(root / "three", 3.0),
+        "broken": export(root / "broken", float("nan")),
+    }
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory):
+    """The embedded server, as the stack starts it; each test gives it a configuration of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    config = folder / "models.config"
+    config.write_text("model_config_list {}\n")
+    with socket.socket() as probe, socket.socket() as other:
+        probe.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        port, rest_port = probe.getsockname()[1], other.getsockname()[1]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "serving.server", f"--port={port}", f"--rest_api_port={rest_port}"),
+            *(f"--model_config_file={config}", "--max_num_load_retries=0"),
+            "--allow_version_labels_for_unavailable_models=true",
+        ],
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    target = f"127.0.0.1:{port}"
+
+    def answers():
+        try:
+            with Client(target, timeout_s=2) as client:
+                return client.versions("nothing") == {}
+        except ServerUnavailableError:
+            return False
+
+    wait_until(answers, 120, "the model server")
+    yield target
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(20)
+
+
+@pytest.fixture(scope="package")
+def empty_database(tmp_path_factory):
+    """MLflow's tables, made once: each test gets a copy."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    Registry(f"sqlite:///{path}").models()
+    return path
+
+
+@pytest.fixture
+def registry(empty_database, tmp_path):
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = mlflow.create_experiment("toy", artifact_location=(tmp_path / "artifacts").as_uri())
+    registry.run_id = registry.client.create_run(experiment).info.run_id
+    return registry
+
+
+@pytest.fixture
+def site(registry, server, tmp_path):
+    with Client(server, timeout_s=20) as client:
+        yield Site(registry, client, tmp_path / "models", load_timeout_s=30)
+        client.reload(models_config.read(tmp_path / "nothing"))
