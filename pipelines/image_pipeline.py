@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel, standard_artifacts
@@ -106,19 +105,18 @@ def statistics_splits() -> str:
 
 
 def _evaluator(
-    node_id: str,
-    nodes: dict[str, BaseNode],
-    *,
-    model: BaseChannel,
-    baseline: BaseChannel | None,
-    config: tfma.EvalConfig,
+    node_id: str, nodes: dict[str, BaseNode], config: PipelineConfig, *, model: BaseChannel
 ) -> tfx.components.Evaluator:
+    """Returns the gates on `model`: the same for each model of a run, against the same live one."""
+    live = nodes[LIVE_MODEL].outputs["result"] if LIVE_MODEL in nodes else None
     return tfx.components.Evaluator(
         examples=nodes["ingest"].outputs["examples"],
         schema=nodes["schema"].outputs["schema"],
         model=model,
-        baseline_model=baseline,
-        eval_config=config,
+        baseline_model=live,
+        eval_config=eval_config.of_candidate(
+            config.evaluate, len(config.data.classes), has_baseline=live is not None
+        ),
         example_splits=[eval_config.SPLIT],
     ).with_id(node_id)
 
@@ -136,27 +134,16 @@ def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dic
             "image_shape": config.data.image.model_dump(),
         },
     ).with_id("train")
-    live = None
     if placement.live_model:
         nodes[LIVE_MODEL] = tfx.dsl.Importer(
             source_uri=placement.live_model, artifact_type=standard_artifacts.Model
         ).with_id(LIVE_MODEL)
-        live = nodes[LIVE_MODEL].outputs["result"]
-    nodes["evaluate"] = _evaluator(
-        "evaluate",
-        nodes,
-        model=nodes["train"].outputs["model"],
-        baseline=live,
-        config=eval_config.of_float_model(
-            config.evaluate, len(config.data.classes), has_baseline=live is not None
-        ),
-    )
+    nodes["evaluate"] = _evaluator("evaluate", nodes, config, model=nodes["train"].outputs["model"])
 
 
 def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
-    trained = nodes["train"].outputs["model"]
     nodes["compress"] = Compressor(
-        model=trained,
+        model=nodes["train"].outputs["model"],
         augmented_examples=nodes["augment"].outputs["augmented_examples"],
         examples=nodes["ingest"].outputs["examples"],
         settings=config.compress.model_dump_json(),
@@ -166,11 +153,7 @@ def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
     ).with_id("compress")
     nodes["compress"].add_upstream_node(nodes["evaluate"])
     nodes["evaluate_compressed"] = _evaluator(
-        "evaluate_compressed",
-        nodes,
-        model=nodes["compress"].outputs["compressed_model"],
-        baseline=trained,
-        config=eval_config.of_compressed_model(config.compress.max_accuracy_drop),
+        "evaluate_compressed", nodes, config, model=nodes["compress"].outputs["compressed_model"]
     )
 
 
