@@ -62,8 +62,9 @@ NODES = (
         "evaluate",
         "component",
         "model",
-        "TFX Evaluator: metrics per class, absolute gates, and the change from the live model. A model that is not "
-        "good enough is *refused*: this task and what follows are skipped, and the reason is in the log.",
+        "TFX Evaluator: metrics per class, absolute gates, and the change from the live model, overall and per "
+        "class. A model that is not good enough is *refused*: this task and what follows are skipped, and the "
+        "reason is in the log.",
     ),
     NodeSpec(
         "compress",
@@ -75,7 +76,8 @@ NODES = (
         "evaluate_compressed",
         "component",
         "model",
-        "TFX Evaluator on the compressed model against the float one. Too much lost: *refused*.",
+        "TFX Evaluator on the compressed model, which is the one that goes live: the same gates as `evaluate`, "
+        "and the loss from the float model. Not good enough, or too much lost: *refused*.",
     ),
     NodeSpec(
         "infra_validate",

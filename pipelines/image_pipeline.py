@@ -43,8 +43,10 @@ class Placement:
         grpc_target: `host:port` of the model server.
         models_dir: Folder that the model server serves from.
         server_command: Program and first arguments of a model server.
+        server_version: Which code that program is.
         source_digest: Digest of the data.
-        live_model: Model artifact folder of the live version; `None` while nothing is live.
+        live_version: Version that is live; `None` while nothing is.
+        live_model: Model artifact folder of the version to compare with; `None` where there is none.
         accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
     """
 
@@ -53,7 +55,9 @@ class Placement:
     grpc_target: str
     models_dir: str
     server_command: Sequence[str]
+    server_version: str
     source_digest: str
+    live_version: int | None = None
     live_model: str | None = None
     accepted_statistics: str | None = None
 
@@ -169,6 +173,7 @@ def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, Base
         image_shape=config.data.image.model_dump_json(),
         model_name=config.name,
         server_command=json.dumps(list(placement.server_command)),
+        server_version=placement.server_version,
     ).with_id("infra_validate")
     nodes["infra_validate"].add_upstream_node(nodes["evaluate_compressed" if compressed else "evaluate"])
     nodes["register"] = ModelRegistrar(

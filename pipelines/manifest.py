@@ -33,6 +33,7 @@ NOWHERE = Placement(
     grpc_target="nowhere:0",
     models_dir="/nowhere",
     server_command=("tensorflow_model_server",),
+    server_version="",
     source_digest="",
 )
 
