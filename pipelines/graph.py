@@ -1,14 +1,38 @@
 """What each node of an image pipeline is: its place on the screen, its words, its default resources."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from pipelines.config import NodeResources, PipelineConfig
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pipelines.config import PipelineConfig
 
 GROUPS = (
     ("data", "Data", "From raw records to examples that are fit to train on."),
     ("model", "Model", "Train, judge, compress, judge again."),
     ("release", "Release", "A real server, a registry version, and live traffic."),
 )
+
+
+class NodeResources(BaseModel):
+    """What a node may use of the machine, and how often it is tried."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pool: str = "default_pool"
+    """Airflow pool; `gpu` for nodes that take the accelerator."""
+
+    timeout_s: float = Field(900, gt=0)
+    """Seconds after which an attempt is stopped."""
+
+    retries: int = Field(2, ge=0, le=20)
+    """Further attempts after a failure that another attempt can cure."""
+
+    retry_delay_s: float = Field(10, ge=0)
+    """Seconds before the first further attempt; doubled for each one after it."""
 
 
 @dataclass(frozen=True)
