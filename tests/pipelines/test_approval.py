@@ -88,7 +88,7 @@ def test_the_curl_line_is_one_that_a_shell_takes(folder, tmp_path):
     line = said[said.index("curl -s ") : said.rindex("```")].replace("FILE", str(tmp_path / "picture.png"))
     (tmp_path / "picture.png").write_bytes(b"a picture")
     done = subprocess.run(
-        ["bash", "-c", f'curl() {{ printf "%s\\n" "$@"; }}; {line}'],
+        ["/bin/bash", "-c", f'curl() {{ printf "%s\\n" "$@"; }}; {line}'],
         capture_output=True,
         text=True,
         check=True,
