@@ -162,9 +162,10 @@ def test_what_the_parent_reached_is_known_only_from_an_evaluation_that_accepted_
 
 
 def test_a_model_that_answers_with_what_is_no_number_is_refused_although_each_answer_has_a_class(
-    evaluate, model
+    evaluate, model, tmp_path
 ):
-    found = verdict(evaluate(model(limit=125, steepness=np.nan)))
+    evaluation = evaluate(model(limit=125, steepness=np.nan))
+    found = evaluation_report.write(evaluation, tmp_path / "report", CLASSES)
     assert not found.blessed
     assert "expected finite metrics, got" in found.reason
     assert "cross_entropy nan" in found.reason
