@@ -42,7 +42,7 @@ def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
             "image_shape": digits.data.image.model_dump(),
         },
     )
-    gates: tfma.EvalConfig = eval_config.of_float_model(EvaluationSettings(), 10, has_baseline=False)
+    gates: tfma.EvalConfig = eval_config.of_candidate(EvaluationSettings(), 10, has_baseline=False)
     evaluator = tfx.components.Evaluator(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],

@@ -5,15 +5,17 @@ Without the exception, a repetition would be judged against its own model, and i
 
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.export import SERVING_DIR
+from pipelines import live_model
 from pipelines.code_digest import Code
 from pipelines.config import PipelineConfig
 from serving.registry import Registry
+
+logger = logging.getLogger(__name__)
 
 # Tags of a registered version.
 FINGERPRINT = "slipway.fingerprint"
@@ -30,12 +32,22 @@ class Comparison:
         live: Version that is live; `None` while nothing is.
         version: Version to compare with; `None` for none.
         model: Folder of its Model artifact.
+        reason: Why the run is compared with nothing although something is live; empty where nothing stands in the way.
     """
 
     fingerprint: str
     live: int | None = None
     version: int | None = None
     model: str | None = None
+    reason: str = ""
+
+    def promotion(self, wanted: str) -> dict[str, str]:
+        """Returns how the run's model goes live: a person is asked where it could not be compared.
+
+        Args:
+            wanted: `promotion` of the configuration.
+        """
+        return {"mode": "approval" if self.reason else wanted, "reason": self.reason}
 
     def tags(self) -> dict[str, str]:
         """Returns the tags by which a later run recognises that it repeats this one."""
@@ -58,33 +70,36 @@ def fingerprint(data_digest: str, config: PipelineConfig, code: Mapping[str, Cod
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def choose(registry: Registry, name: str, fingerprint: str, folder: Path) -> Comparison:
-    """Chooses the version to compare with, and fetches it once.
+def choose(registry: Registry, config: PipelineConfig, fingerprint: str, folder: Path) -> Comparison:
+    """Chooses the version to compare with, and has its files at hand.
 
     Args:
         registry: Of the models.
-        name: Of the model.
+        config: Of the run, resolved.
         fingerprint: Of the run.
-        folder: Keeps what is fetched.
+        folder: Of the pipeline; keeps what is fetched.
     """
-    live = registry.champion(name)
+    live = registry.champion(config.name)
     if live is None:
         return Comparison(fingerprint)
+    reason = ""
+    for version in _candidates(registry, config.name, live, fingerprint):
+        try:
+            model = live_model.comparable(registry, config.name, version, config.data, folder)
+        except live_model.IncomparableError as error:
+            reason = f"{config.name} version {version} cannot be compared with this run's model: {error}"
+            logger.warning("%s", reason)
+        else:
+            return Comparison(fingerprint, live, version, model)
+    return Comparison(fingerprint, live, reason=reason)
+
+
+def _candidates(registry: Registry, name: str, live: int, fingerprint: str) -> list[int]:
+    """Returns the versions to compare with: the first one that can be; none where a repetition had none."""
     tags = registry.version(name, live).tags
-    version: int | None = live
-    if tags.get(FINGERPRINT) == fingerprint:
-        earlier = tags.get(COMPARED_WITH, NOTHING)
-        known = {str(found.version): int(found.version) for found in registry.versions(name)}
-        version = None if earlier == NOTHING else known.get(earlier, live)
-    model = None if version is None else _fetch(registry, name, version, folder)
-    return Comparison(fingerprint, live, version, model)
-
-
-def _fetch(registry: Registry, name: str, version: int, folder: Path) -> str:
-    target = folder / "live" / str(version)
-    if not target.is_dir():
-        draft = folder / "live" / f".{version}.{os.getpid()}"
-        draft.mkdir(parents=True)
-        registry.download(name, version, draft).rename(draft / SERVING_DIR)
-        draft.rename(target)
-    return str(target)
+    if tags.get(FINGERPRINT) != fingerprint:
+        return [live]
+    earlier = tags.get(COMPARED_WITH, NOTHING)
+    if earlier == NOTHING:
+        return []
+    return [int(found.version) for found in registry.versions(name) if str(found.version) == earlier] + [live]

@@ -2,7 +2,8 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +18,19 @@ from components.infra_validation.settings import InfraValidationSettings
 from components.ingestion.settings import IngestionSettings
 from components.training.settings import TrainingSettings
 from components.validation.settings import ValidationSettings
+from pipelines import form
+from pipelines.graph import NODES, NodeResources
+from pipelines.stack.settings import PROJECT
 
-CONFIGS_DIR = Path(__file__).parent / "configs"
+
+def configs_dir() -> Path:
+    """Returns the folder of the configurations: `SLIPWAY_CONFIGS`, or the committed ones."""
+    return PROJECT / (os.environ.get("SLIPWAY_CONFIGS") or "pipelines/configs")
+
+
+def manifests_dir() -> Path:
+    """Returns the folder of the manifests compiled from them: `SLIPWAY_MANIFESTS`, or the committed ones."""
+    return PROJECT / (os.environ.get("SLIPWAY_MANIFESTS") or "pipelines/manifests")
 
 
 class ImageSettings(BaseModel):
@@ -56,24 +68,6 @@ class DataSettings(IngestionSettings):
     def ingestion(self) -> IngestionSettings:
         """Returns the part that ingestion needs."""
         return IngestionSettings(**self.model_dump(include=set(IngestionSettings.model_fields)))
-
-
-class NodeResources(BaseModel):
-    """What a node may use of the machine, and how often it is tried."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    pool: str = "default_pool"
-    """Airflow pool; `gpu` for nodes that take the accelerator."""
-
-    timeout_s: float = Field(900, gt=0)
-    """Seconds after which an attempt is stopped."""
-
-    retries: int = Field(2, ge=0, le=20)
-    """Further attempts after a failure that another attempt can cure."""
-
-    retry_delay_s: float = Field(10, ge=0)
-    """Seconds before the first further attempt; doubled for each one after it."""
 
 
 class PipelineConfig(BaseModel):
@@ -116,7 +110,7 @@ class PipelineConfig(BaseModel):
     """Model and optimisation."""
 
     evaluate: EvaluationSettings = EvaluationSettings()
-    """Gates on the float model."""
+    """Gates on every model of a run."""
 
     compress: CompressionSettings = CompressionSettings()
     """Pruning and quantization, and the gate on what they cost."""
@@ -127,10 +121,18 @@ class PipelineConfig(BaseModel):
     resources: dict[str, NodeResources] = {}
     """By node id; nodes that are not named get the defaults."""
 
+    @field_validator("resources")
+    @classmethod
+    def _of_nodes(cls, resources: dict[str, NodeResources]) -> dict[str, NodeResources]:
+        ids = [node.id for node in NODES]
+        if unknown := sorted(set(resources) - set(ids)):
+            raise ValueError(f"expected ids of nodes, got {unknown[0]!r}.{_hint(unknown[0], ids)}")
+        return resources
+
 
 def names() -> list[str]:
     """Returns the names of all configured pipelines."""
-    return sorted(path.stem for path in CONFIGS_DIR.glob("*.yaml"))
+    return sorted(path.stem for path in configs_dir().glob("*.yaml"))
 
 
 def config_path(name: str) -> Path:
@@ -140,17 +142,15 @@ def config_path(name: str) -> Path:
         SettingsError: If there is none.
     """
     if name not in names():
-        close = difflib.get_close_matches(name, names(), 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
         raise SettingsError(
-            f"Expected one of the pipelines {', '.join(names())}, got {name!r}.{hint} "
-            f"A new one is a new file <name>.yaml in {CONFIGS_DIR}."
+            f"Expected one of the pipelines {', '.join(names()) or '(none)'}, got {name!r}.{_hint(name, names())} "
+            f"A new one is a new file <name>.yaml in {configs_dir()}."
         )
-    return CONFIGS_DIR / f"{name}.yaml"
+    return configs_dir() / f"{name}.yaml"
 
 
 def load(name: str, values: Mapping[str, Any] | None = None, where: str = "the values set") -> PipelineConfig:
-    """Reads a pipeline's file and puts `values` on top.
+    """Reads a pipeline's file and puts `values` on top. They may set what the trigger form shows, and no more.
 
     Args:
         name: Of the pipeline.
@@ -158,7 +158,8 @@ def load(name: str, values: Mapping[str, Any] | None = None, where: str = "the v
         where: How a person would call the place that `values` come from.
 
     Raises:
-        SettingsError: Names each key that is unknown, malformed or out of range, and where it stands.
+        SettingsError: Names each key that is unknown, not on the form, malformed or out of range, and where it
+            stands.
     """
     path = config_path(name)
     config = _checked({"name": name, **_read(path)}, str(path))
@@ -167,9 +168,18 @@ def load(name: str, values: Mapping[str, Any] | None = None, where: str = "the v
     if not values:
         return config
     merged = config.model_dump()
+    on_form = form.schema(config)
     for key, value in values.items():
-        _set(merged, key, value, where)
-    return _checked(merged, where)
+        if key not in on_form:
+            raise SettingsError(_not_on_form(key, list(on_form), keys(merged), where, path))
+        _set(merged, key, value)
+    changed = _checked(merged, where)
+    if config.promotion == "approval" and changed.promotion != "approval":
+        raise SettingsError(
+            f"promotion: expected 'approval' in {where}, as {path} says, got {changed.promotion!r}. A run may ask a "
+            "person where the configuration does not, not the other way round."
+        )
+    return changed
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -190,11 +200,23 @@ def keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
-def _set(config: dict[str, Any], key: str, value: Any, where: str) -> None:
-    if key not in (known := keys(config)) or key == "name":
-        close = difflib.get_close_matches(key, known, 1)
-        hint = f" Did you mean {close[0]}?" if close else f" Known keys: {', '.join(known)}."
-        raise SettingsError(f"Unknown key {key!r} in {where}.{hint}")
+def _not_on_form(key: str, on_form: Sequence[str], known: Sequence[str], where: str, path: Path) -> str:
+    shown = f" On the form: {', '.join(on_form)}."
+    exists = any(each == key or each.startswith(f"{key}.") for each in known)
+    if exists or key.partition(".")[0] == "resources":
+        return (
+            f"{key!r} in {where} is not on the trigger form: it is changed in {path}, under review, for all "
+            f"runs.{shown}"
+        )
+    return f"Unknown key {key!r} in {where}.{_hint(key, on_form) or shown}"
+
+
+def _hint(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _set(config: dict[str, Any], key: str, value: Any) -> None:
     *sections, last = key.split(".")
     for section in sections:
         config = config[section]
@@ -212,9 +234,8 @@ def _checked(content: dict[str, Any], where: str) -> PipelineConfig:
 def _problem(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        section = PipelineConfig.model_fields if "." not in key else _section_fields(key)
-        close = difflib.get_close_matches(str(item["loc"][-1]), section, 1)
-        hint = f" Did you mean {close[0]}?" if close else f" Expected one of: {', '.join(section)}."
+        section = list(PipelineConfig.model_fields) if "." not in key else _section_fields(key)
+        hint = _hint(str(item["loc"][-1]), section) or f" Expected one of: {', '.join(section)}."
         return f"{key}: unknown key.{hint}"
     if item["type"] == "missing":
         return f"{key}: is required and missing."

@@ -1,20 +1,23 @@
 """The fields that a person may set when triggering a run, as JSON schema, from the configuration's own schema.
 
-A field is on the form when its declaration has a title.
+A field is on the form when its declaration has a title. Gates have none: they change in the configuration, under
+review, and not for the run that would fail them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from pipelines.config import PipelineConfig
+if TYPE_CHECKING:
+    from pipelines.config import PipelineConfig
 
 SECTIONS = {
     "train": "Training",
     "augment": "Augmentation",
     "compress": "Compression",
-    "evaluate": "Gates",
     "": "Release",
 }
 KEPT = (
@@ -45,4 +48,6 @@ def schema(config: PipelineConfig) -> dict[str, dict[str, Any]]:
         prefix = f"{section}." if section else ""
         for key, field in _fields(type(values), values, prefix):
             found[key] = {**field, "section": title}
+    if config.promotion == "approval":
+        found["promotion"]["enum"] = ["approval"]  # a run may be stricter than its configuration, not laxer
     return found

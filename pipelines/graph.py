@@ -1,14 +1,38 @@
 """What each node of an image pipeline is: its place on the screen, its words, its default resources."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from pipelines.config import NodeResources, PipelineConfig
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pipelines.config import PipelineConfig
 
 GROUPS = (
     ("data", "Data", "From raw records to examples that are fit to train on."),
     ("model", "Model", "Train, judge, compress, judge again."),
     ("release", "Release", "A real server, a registry version, and live traffic."),
 )
+
+
+class NodeResources(BaseModel):
+    """What a node may use of the machine, and how often it is tried."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pool: str = "default_pool"
+    """Airflow pool; `gpu` for nodes that take the accelerator."""
+
+    timeout_s: float = Field(900, gt=0)
+    """Seconds after which an attempt is stopped."""
+
+    retries: int = Field(2, ge=0, le=20)
+    """Further attempts after a failure that another attempt can cure."""
+
+    retry_delay_s: float = Field(10, ge=0)
+    """Seconds before the first further attempt; doubled for each one after it."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +86,9 @@ NODES = (
         "evaluate",
         "component",
         "model",
-        "TFX Evaluator: metrics per class, absolute gates, and the change from the live model. A model that is not "
-        "good enough is *refused*: this task and what follows are skipped, and the reason is in the log.",
+        "TFX Evaluator: metrics per class, absolute gates, and the change from the live model, overall and per "
+        "class. A model that is not good enough is *refused*: this task and what follows are skipped, and the "
+        "reason is in the log.",
     ),
     NodeSpec(
         "compress",
@@ -75,7 +100,8 @@ NODES = (
         "evaluate_compressed",
         "component",
         "model",
-        "TFX Evaluator on the compressed model against the float one. Too much lost: *refused*.",
+        "TFX Evaluator on the compressed model, which is the one that goes live: the same gates as `evaluate`, "
+        "and the loss from the float model. Not good enough, or too much lost: *refused*.",
     ),
     NodeSpec(
         "infra_validate",

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel, standard_artifacts
@@ -44,9 +43,10 @@ class Placement:
         grpc_target: `host:port` of the model server.
         models_dir: Folder that the model server serves from.
         server_command: Program and first arguments of a model server.
+        server_version: Which code that program is.
         source_digest: Digest of the data.
         live_version: Version that is live; `None` while nothing is.
-        live_model: Model artifact folder of the live version; `None` while nothing is live.
+        live_model: Model artifact folder of the version to compare with; `None` where there is none.
         accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
     """
 
@@ -55,7 +55,9 @@ class Placement:
     grpc_target: str
     models_dir: str
     server_command: Sequence[str]
+    server_version: str
     source_digest: str
+    live_version: int | None = None
     live_model: str | None = None
     live_version: int | None = None
     accepted_statistics: str | None = None
@@ -108,19 +110,18 @@ def statistics_splits() -> str:
 
 
 def _evaluator(
-    node_id: str,
-    nodes: dict[str, BaseNode],
-    *,
-    model: BaseChannel,
-    baseline: BaseChannel | None,
-    config: tfma.EvalConfig,
+    node_id: str, nodes: dict[str, BaseNode], config: PipelineConfig, *, model: BaseChannel
 ) -> tfx.components.Evaluator:
+    """Returns the gates on `model`: the same for each model of a run, against the same live one."""
+    live = nodes[LIVE_MODEL].outputs["result"] if LIVE_MODEL in nodes else None
     return tfx.components.Evaluator(
         examples=nodes["ingest"].outputs["examples"],
         schema=nodes["schema"].outputs["schema"],
         model=model,
-        baseline_model=baseline,
-        eval_config=config,
+        baseline_model=live,
+        eval_config=eval_config.of_candidate(
+            config.evaluate, len(config.data.classes), has_baseline=live is not None
+        ),
         example_splits=[eval_config.SPLIT],
     ).with_id(node_id)
 
@@ -138,27 +139,16 @@ def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dic
             "image_shape": config.data.image.model_dump(),
         },
     ).with_id("train")
-    live = None
     if placement.live_model:
         nodes[LIVE_MODEL] = tfx.dsl.Importer(
             source_uri=placement.live_model, artifact_type=standard_artifacts.Model
         ).with_id(LIVE_MODEL)
-        live = nodes[LIVE_MODEL].outputs["result"]
-    nodes["evaluate"] = _evaluator(
-        "evaluate",
-        nodes,
-        model=nodes["train"].outputs["model"],
-        baseline=live,
-        config=eval_config.of_float_model(
-            config.evaluate, len(config.data.classes), has_baseline=live is not None
-        ),
-    )
+    nodes["evaluate"] = _evaluator("evaluate", nodes, config, model=nodes["train"].outputs["model"])
 
 
 def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
-    trained = nodes["train"].outputs["model"]
     nodes["compress"] = Compressor(
-        model=trained,
+        model=nodes["train"].outputs["model"],
         augmented_examples=nodes["augment"].outputs["augmented_examples"],
         examples=nodes["ingest"].outputs["examples"],
         settings=config.compress.model_dump_json(),
@@ -168,11 +158,7 @@ def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
     ).with_id("compress")
     nodes["compress"].add_upstream_node(nodes["evaluate"])
     nodes["evaluate_compressed"] = _evaluator(
-        "evaluate_compressed",
-        nodes,
-        model=nodes["compress"].outputs["compressed_model"],
-        baseline=trained,
-        config=eval_config.of_compressed_model(config.compress.max_accuracy_drop),
+        "evaluate_compressed", nodes, config, model=nodes["compress"].outputs["compressed_model"]
     )
 
 
@@ -188,6 +174,7 @@ def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, Base
         image_shape=config.data.image.model_dump_json(),
         model_name=config.name,
         server_command=json.dumps(list(placement.server_command)),
+        server_version=placement.server_version,
     ).with_id("infra_validate")
     nodes["infra_validate"].add_upstream_node(nodes["evaluate_compressed" if compressed else "evaluate"])
     nodes["register"] = ModelRegistrar(

@@ -21,7 +21,7 @@ def new_run_id() -> str:
 
 
 def _waits_for_approval(folder: RunFolder, node: str) -> bool:
-    return node == "push" and folder.require(RUN)["config"]["promotion"] == "approval"
+    return node == "push" and folder.require(RUN)["promotion"]["mode"] == "approval"
 
 
 class _Walk:
@@ -91,6 +91,7 @@ def go_on(folder: RunFolder, plan: resume.Plan, report: Report) -> dict[str, Any
         plan: What to run again.
         report: Called with a node and its Airflow state as the run goes on.
     """
+    folder.write(prepare.REQUEST, {**folder.read(prepare.REQUEST), "done": list(plan.used)})
     for node in plan.again:
         folder.forget_result(node)
     walk = _Walk(folder, report)

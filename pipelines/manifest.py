@@ -13,12 +13,10 @@ from tfx import v1 as tfx
 
 from components.errors import SettingsError
 from pipelines import form, graph
-from pipelines.config import PipelineConfig
+from pipelines.config import PipelineConfig, manifests_dir
 from pipelines.image_pipeline import Placement, create_pipeline
-from pipelines.stack.settings import PROJECT
 
 VERSION = 1
-MANIFESTS_DIR = Path(__file__).parent / "manifests"
 
 # What a run depends on. The rest, such as the schedule and time limits, is Airflow's alone.
 PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -33,6 +31,7 @@ NOWHERE = Placement(
     grpc_target="nowhere:0",
     models_dir="/nowhere",
     server_command=("tensorflow_model_server",),
+    server_version="",
     source_digest="",
 )
 
@@ -102,8 +101,8 @@ def compile_manifest(config: PipelineConfig) -> dict[str, Any]:
 
 
 def path_of(name: str) -> Path:
-    """Returns the file of a pipeline's manifest."""
-    return MANIFESTS_DIR / f"{name}.json"
+    """Returns the file of a pipeline's manifest: what `slipway compile` writes and Airflow reads."""
+    return manifests_dir() / f"{name}.json"
 
 
 def text_of(config: PipelineConfig) -> str:
@@ -116,6 +115,7 @@ def write(config: PipelineConfig) -> bool:
     path, text = path_of(config.name), text_of(config)
     if path.is_file() and path.read_text() == text:
         return False
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text)
     draft.replace(path)
@@ -125,15 +125,13 @@ def write(config: PipelineConfig) -> bool:
 def check_drawn(config: PipelineConfig) -> None:
     """Makes sure that the form and the graph that Airflow draws are those of the configuration.
 
-    Airflow reads its manifests from `SLIPWAY_MANIFESTS`, by default the committed ones.
-
     Args:
         config: As it stands in its file, without the values of a run.
 
     Raises:
         SettingsError: If the manifest is missing, or compiled from another configuration.
     """
-    path = PROJECT / os.environ.get("SLIPWAY_MANIFESTS", MANIFESTS_DIR) / f"{config.name}.json"
+    path = path_of(config.name)
     drawn = json.loads(path.read_text()) if path.is_file() else {}
     fresh = compile_manifest(config)
     stale = [name for name, of in PARTS.items() if not drawn or of(drawn) != of(fresh)]

@@ -54,15 +54,6 @@ def parameters(found: mlmd.Execution) -> dict[str, str | int | float]:
     return {name: getattr(value, value.WhichOneof("value")) for name, value in values.items()}
 
 
-def has_run(store: Metadata, run_id: str, pipeline: str, node: str) -> bool:
-    """Returns whether a node has succeeded in this run."""
-    context = store.store.get_context_by_type_and_name("pipeline_run", run_id)
-    if context is None:
-        return False
-    in_run = {each.id for each in store.store.get_executions_by_context(context.id)}
-    return any(each.id in in_run for each in _successful(store, pipeline, node))
-
-
 def artifacts(store: Metadata, execution_id: int, kind: mlmd.Event.Type) -> dict[str, list[Artifact]]:
     """Returns the inputs or outputs of an execution by channel.
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from tfx.types import Artifact, standard_artifacts
 
-from components import report
+from components import records, report
 from components.artifacts import RegisteredModelVersion
 from components.artifacts import Report as ReportArtifact
+from components.evaluation import eval_config
 from pipelines import evaluation_report, launch
 from pipelines.launch import Execution
 from pipelines.tracking import Tracker, digest_of_split
@@ -46,13 +47,19 @@ def _first(execution: Execution, type_name: str) -> Artifact | None:
     return None
 
 
-def collect(execution: Execution, folder: Path, classes: Sequence[str]) -> Finding:
+def collect(
+    execution: Execution,
+    folder: Path,
+    classes: Sequence[str],
+    parent: evaluation_report.Parent | None = None,
+) -> Finding:
     """Gathers pictures and pages of a node in `folder`, and returns its numbers and verdict.
 
     Args:
         execution: How the node ended.
         folder: Emptied and filled; everything in it belongs on the node's MLflow run.
         classes: Names of the classes, for the confusion matrix.
+        parent: Of the model, where the node judges a compressed one.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -61,7 +68,9 @@ def collect(execution: Execution, folder: Path, classes: Sequence[str]) -> Findi
         shutil.copytree(source, folder, dirs_exist_ok=True, ignore=LEFT_OUT)
     evaluation = _first(execution, standard_artifacts.ModelEvaluation.TYPE_NAME)
     if evaluation is not None:
-        verdict = evaluation_report.write(evaluation.uri, folder, classes)
+        n_examples = records.count(execution.inputs["examples"][0].uri, eval_config.SPLIT)
+        judged = evaluation_report.Evaluation(evaluation.uri, n_examples, parent)
+        verdict = evaluation_report.write(judged, folder, classes)
         finding.refusal = None if verdict.blessed else verdict.reason
     infra = _first(execution, standard_artifacts.InfraBlessing.TYPE_NAME)
     if infra is not None and not infra.get_int_custom_property("blessed"):

@@ -3,17 +3,26 @@
 Everything a later node needs lies in the run's folder afterwards; nothing is resolved twice.
 """
 
+import json
 import logging
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata as packages
 from typing import Any
 
 from components.ingestion import sources
-from pipelines import comparison, image_pipeline, launch, manifest, metadata
+from pipelines import (
+    comparison,
+    image_pipeline,
+    launch,
+    live_model,
+    manifest,
+    metadata,
+    model_server,
+    resume,
+)
 from pipelines import config as configuration
 from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.config import PipelineConfig
@@ -29,11 +38,7 @@ logger = logging.getLogger(__name__)
 REQUEST = "request.json"
 REPRESENTATION = "pipeline.json"
 
-
-def server_command() -> list[str]:
-    """Returns the model server's program: the real one where it is installed, else the embedded one."""
-    binary = shutil.which("tensorflow_model_server")
-    return [binary] if binary else [sys.executable, "-m", "serving.server"]
+LONGEST_TAG = 8000  # MLflow's limit on a tag of a run
 
 
 def code_version() -> str:
@@ -53,73 +58,116 @@ def code_version() -> str:
 
 
 def _request(folder: RunFolder) -> dict[str, Any]:
-    return {"values": {}, **folder.read(REQUEST)}
+    return {"values": {}, "done": [], **folder.read(REQUEST)}
 
 
 def run(folder: RunFolder) -> str:
     """Prepares a run. Returns the page of its MLflow run.
 
-    Repeated, as when a task is cleared, it opens the MLflow run again and resolves nothing anew: a run stays
-    what it was prepared to be.
+    Repeated, as when a task is cleared, it opens the MLflow run again. A run stays what it was prepared to be, but
+    for what it is compared with: where `evaluate` runs again, that is what is live now.
 
     Raises:
         SettingsError: If a value is unknown, malformed or out of range, or Airflow drew a stale manifest.
         DataError: If the data cannot be found.
     """
+    request = _request(folder)
     if prepared := folder.read(RUN):
         tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
-        return tracker.url(tracker.open(folder.run_id, ""))
-    request = _request(folder)
+        parent = tracker.open(folder.run_id, "")
+        if "evaluate" in resume.upstream(folder) and "evaluate" not in request["done"]:
+            _compare_anew(folder, prepared, tracker)
+        return tracker.url(parent)
     if "dag_id" in request:
         manifest.check_drawn(configuration.load(folder.pipeline))
     config = configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
     placement = _placement(folder, config)
-    compiled = _compile(folder, config, placement)
+    compared = _compile(folder, config, placement)
     tags = {
         "slipway.pipeline": config.name,
         "slipway.data_digest": placement.source_digest,
         "slipway.code_version": code_version(),
-        **compiled.tags(),
+        **_classes(config),
+        **compared.tags(),
         **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
     }
     tracker = Tracker(placement.tracking_uri, config.name)
     parent = _open(tracker, folder, config, tags)
-    folder.write(
-        RUN,
-        {
-            "config": config.model_dump(),
-            "data_digest": placement.source_digest,
-            "code_version": tags["slipway.code_version"],
-            "live_version": compiled.live,
-            "tracking_uri": tracker.uri,
-            "experiment_id": tracker.experiment_id,
-            "mlflow_run": parent,
-            "tags": tags,
-        },
-    )
-    logger.info(
-        "Data %s, live version %s, code %s",
-        placement.source_digest[:12],
-        compiled.live or "none",
-        tags["slipway.code_version"],
-    )
+    prepared = {
+        "config": config.model_dump(),
+        "data_digest": placement.source_digest,
+        "accepted_statistics": placement.accepted_statistics,
+        "code_version": tags["slipway.code_version"],
+        "tracking_uri": tracker.uri,
+        "experiment_id": tracker.experiment_id,
+        "mlflow_run": parent,
+        "tags": tags,
+    }
+    _keep(folder, prepared, compared, tracker)
+    logger.info("Data %s, code %s", placement.source_digest[:12], tags["slipway.code_version"])
     return tracker.url(parent)
+
+
+def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> None:
+    """Compiles the run once more, with the same data and configuration, against what is live now."""
+    config = PipelineConfig.model_validate(prepared["config"])
+    placement = _placed(
+        folder,
+        source_digest=prepared["data_digest"],
+        accepted_statistics=prepared["accepted_statistics"],
+    )
+    _keep(folder, prepared, _compile(folder, config, placement), tracker)
+
+
+def _keep(
+    folder: RunFolder, prepared: Mapping[str, Any], compared: comparison.Comparison, tracker: Tracker
+) -> None:
+    """Writes what the run was prepared to be, with what it is compared with; last, so that it means all is there."""
+    promotion = compared.promotion(prepared["config"]["promotion"])
+    tags = {**prepared["tags"], **compared.tags()}
+    told = {"slipway.promotion": promotion["mode"], "slipway.promotion_reason": promotion["reason"]}
+    tracker.tag(prepared["mlflow_run"], tags | told)
+    of_comparison = {
+        "live_version": compared.live,
+        "compared_with": compared.version,
+        "promotion": promotion,
+        "tags": tags,
+    }
+    folder.write(RUN, {**prepared, **of_comparison})
+    logger.info(
+        "Live version %s, compared with version %s, promotion %s",
+        compared.live or comparison.NOTHING,
+        compared.version or comparison.NOTHING,
+        promotion["mode"],
+    )
+
+
+def _classes(config: PipelineConfig) -> dict[str, str]:
+    """Returns the tag by which a later run knows what the outputs mean; none where MLflow could not hold it."""
+    names = json.dumps(config.data.classes)
+    return {live_model.CLASSES: names} if len(names) <= LONGEST_TAG else {}
 
 
 def _placement(folder: RunFolder, config: PipelineConfig) -> Placement:
     """Finds everything but the model to compare with."""
-    stack = Stack.from_environment()
     digest = sources.digest(config.data.ingestion())
     with Store(metadata.connection(folder.pipeline_dir)) as store:
         accepted = metadata.accepted_statistics(store, config.name, digest)
+    return _placed(folder, source_digest=digest, accepted_statistics=accepted)
+
+
+def _placed(folder: RunFolder, *, source_digest: str, accepted_statistics: str | None) -> Placement:
+    """Finds the servers and folders of this machine, for data that is known."""
+    command = model_server.command()
     return Placement(
         pipeline_root=str(folder.pipeline_dir / "artifacts"),
         tracking_uri=tracking_uri(),
         grpc_target=grpc_target(),
-        models_dir=str(stack.models),
-        server_command=server_command(),
-        source_digest=digest,
-        accepted_statistics=accepted,
+        models_dir=str(Stack.from_environment().models),
+        server_command=command,
+        server_version=model_server.version(command),
+        source_digest=source_digest,
+        accepted_statistics=accepted_statistics,
     )
 
 
@@ -128,15 +176,15 @@ def _compile(folder: RunFolder, config: PipelineConfig, placement: Placement) ->
     without = launch.compile_run(create_pipeline(config, placement), folder.run_id)
     compared = comparison.choose(
         Registry(placement.tracking_uri),
-        config.name,
+        config,
         comparison.fingerprint(placement.source_digest, config, launch.code_of(without)),
         folder.pipeline_dir,
     )
-    complete = replace(placement, live_model=compared.model)
+    complete = replace(placement, live_version=compared.live, live_model=compared.model)
     representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
     folder.write(REPRESENTATION, launch.to_json(representation))
     _import(representation, folder)
-    if compared.version != compared.live:
+    if compared.version != compared.live and not compared.reason:
         logger.info(
             "This run repeats the one that made version %s, and is compared with what that one was: version %s",
             compared.live,
@@ -157,14 +205,11 @@ def _open(tracker: Tracker, folder: RunFolder, config: PipelineConfig, tags: Map
 
 
 def _import(representation: Any, folder: RunFolder) -> None:
-    """Registers what the run is compared with as artifacts of this run, once."""
+    """Registers what the run is compared with as artifacts of this run; the newest import is the one that counts."""
     connection = metadata.connection(folder.pipeline_dir)
     for node in launch.node_ids(representation):
         if node in image_pipeline.IMPORTS:
-            with Store(connection) as store:
-                done = metadata.has_run(store, folder.run_id, folder.pipeline, node)
-            if not done:
-                launch.launch(representation, node, connection)
+            launch.launch(representation, node, connection)
 
 
 def _at(content: dict[str, Any], key: str) -> Any:

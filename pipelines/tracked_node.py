@@ -8,6 +8,7 @@ from components import runtime
 from components.errors import SettingsError
 from pipelines import approval, launch, metadata, node_report, prepare
 from pipelines.curve import Curve
+from pipelines.evaluation_report import Parent
 from pipelines.failures import Cancelled, explain
 from pipelines.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
@@ -15,6 +16,9 @@ from pipelines.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 REPORT = "report"
+
+# The nodes that judge a model and the compressed one that is made from it.
+FLOAT, COMPRESSED = "evaluate", "evaluate_compressed"
 
 
 class TrackedNode:
@@ -55,7 +59,8 @@ class TrackedNode:
                     execution = launch.launch(self.representation, self.node, connection)
                 self.curve.flush()
                 report = self.folder.work_dir(self.node) / REPORT
-                finding = node_report.collect(execution, report, self.prepared["config"]["data"]["classes"])
+                classes = self.prepared["config"]["data"]["classes"]
+                finding = node_report.collect(execution, report, classes, self._parent())
                 node_report.log(self.tracker, self.child, execution, finding, report)
         except (Exception, Cancelled) as error:
             self._close_failed(error)
@@ -74,6 +79,12 @@ class TrackedNode:
             metrics=finding.metrics,
             approval_body=body,
         )
+
+    def _parent(self) -> Parent | None:
+        if self.node != COMPRESSED:
+            return None
+        max_drop = self.prepared["config"]["compress"]["max_accuracy_drop"]
+        return Parent.judged_by(self.folder.results().get(FLOAT), max_drop)
 
     def _context(self) -> runtime.NodeContext:
         return runtime.NodeContext(

@@ -26,11 +26,5 @@ class CompressionSettings(BaseModel):
     learning_rate: float = Field(0.0005, gt=0, le=1)
     """Adam's learning rate in both stages."""
 
-    max_accuracy_drop: float = Field(
-        0.01,
-        ge=0,
-        le=1,
-        title="Largest accuracy drop",
-        description="Behind the float model; more is refused.",
-    )
-    """How far the compressed model's test accuracy may lie behind the float model's."""
+    max_accuracy_drop: float = Field(0.01, ge=0, le=1)
+    """How far the compressed model's test accuracy may lie behind the float model's, as a difference of fractions."""

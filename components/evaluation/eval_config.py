@@ -43,7 +43,29 @@ def _on(features: dict[str, str], threshold: tfma.MetricThreshold) -> tfma.PerSl
     )
 
 
-def _config(thresholds: list[tfma.PerSliceMetricThreshold], *, has_baseline: bool) -> tfma.EvalConfig:
+def _not_behind(most: float) -> tfma.GenericChangeThreshold:
+    return tfma.GenericChangeThreshold(
+        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -most - 1e-6}
+    )
+
+
+def of_candidate(settings: EvaluationSettings, n_classes: int, *, has_baseline: bool) -> tfma.EvalConfig:
+    """Returns the gates on a model: absolute and, where something is live, the change from it; overall and per class.
+
+    Args:
+        settings: The gates.
+        n_classes: One slice for each.
+        has_baseline: Whether the Evaluator gets the live model as its baseline.
+    """
+    overall = tfma.MetricThreshold(
+        value_threshold=_at_least(settings.min_accuracy),
+        change_threshold=_not_behind(settings.max_drop_from_live) if has_baseline else None,
+    )
+    per_class = tfma.MetricThreshold(
+        value_threshold=_at_least(settings.min_slice_accuracy),
+        change_threshold=_not_behind(settings.max_slice_drop_from_live) if has_baseline else None,
+    )
+    thresholds = [_on({}, overall)] + [_on({LABEL: str(label)}, per_class) for label in range(n_classes)]
     accuracy = tfma.MetricConfig(class_name=ACCURACY, per_slice_thresholds=thresholds)
     others = [
         tfma.MetricConfig(class_name=name)
@@ -54,31 +76,3 @@ def _config(thresholds: list[tfma.PerSliceMetricThreshold], *, has_baseline: boo
         slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL])],
         metrics_specs=[tfma.MetricsSpec(metrics=[accuracy, *others])],
     )
-
-
-def of_float_model(settings: EvaluationSettings, n_classes: int, *, has_baseline: bool) -> tfma.EvalConfig:
-    """Returns absolute gates, overall and per class, and the change from the live model where there is one.
-
-    Args:
-        settings: The gates.
-        n_classes: One slice for each.
-        has_baseline: Whether the Evaluator gets the live model as its baseline.
-    """
-    change = tfma.GenericChangeThreshold(
-        direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-        absolute={"value": -settings.max_drop_from_live - 1e-6},
-    )
-    overall = tfma.MetricThreshold(
-        value_threshold=_at_least(settings.min_accuracy), change_threshold=change if has_baseline else None
-    )
-    per_class = tfma.MetricThreshold(value_threshold=_at_least(settings.min_slice_accuracy))
-    thresholds = [_on({}, overall)] + [_on({LABEL: str(label)}, per_class) for label in range(n_classes)]
-    return _config(thresholds, has_baseline=has_baseline)
-
-
-def of_compressed_model(max_drop: float) -> tfma.EvalConfig:
-    """Returns the gate on the compressed model: its accuracy may lie `max_drop` behind the float model's."""
-    change = tfma.GenericChangeThreshold(
-        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -max_drop - 1e-6}
-    )
-    return _config([_on({}, tfma.MetricThreshold(change_threshold=change))], has_baseline=True)

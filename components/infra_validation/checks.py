@@ -93,7 +93,11 @@ def wrong_answers(
         wanted = expected[signature]
         if served.shape != wanted.shape:
             differences.append(f"signature {signature}: expected shape {wanted.shape}, got {served.shape}")
-        elif (gap := float(np.max(np.abs(served - wanted)))) > tolerance:
+        elif broken := np.count_nonzero(~np.isfinite(served)):
+            differences.append(
+                f"signature {signature}: {broken} of {served.size} probabilities are no finite numbers"
+            )
+        elif not (gap := float(np.max(np.abs(served - wanted)))) <= tolerance:
             differences.append(f"signature {signature}: probabilities differ by up to {gap:.2g}")
     return differences
 

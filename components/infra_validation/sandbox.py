@@ -1,9 +1,10 @@
-"""A real model server of its own for one candidate: private folder, free ports, gone afterwards."""
+"""A real model server of its own for one candidate: private folder, free ports, gone with the node at the latest."""
 
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from serving.errors import ReleaseError, ServerUnavailableError
 
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.1
+
+# The server lies in a session of its own: without this it would outlive a node that is killed.
+BOUND = (sys.executable, "-IS", str(Path(__file__).with_name("bound.py")))
 
 
 def _free_ports(count: int) -> list[int]:
@@ -106,7 +110,10 @@ def serving(model: str, saved_model_dir: Path, command: Sequence[str]) -> Iterat
         ]
         with log.open("w") as output:
             process = subprocess.Popen(
-                [*command, *flags], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                [*BOUND, str(os.getpid()), *command, *flags],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             with Client(f"127.0.0.1:{grpc_port}") as client:

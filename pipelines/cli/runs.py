@@ -15,7 +15,7 @@ from pipelines.cli.console import table
 from pipelines.cli.progress import Progress
 from pipelines.failures import REFUSED
 from pipelines.run_folder import RunFolder
-from pipelines.stack.settings import PROJECT, Stack
+from pipelines.stack.settings import Stack
 
 POLL_S = 1.0
 PARSE_TIMEOUT_S = 60.0
@@ -71,22 +71,15 @@ def _here(pipeline: str, run: Callable[[Any, Any], dict[str, Any]]) -> int:
     return say_summary(summary)
 
 
-def _form_keys(pipeline: str) -> list[str]:
-    path = PROJECT / "pipelines" / "manifests" / f"{pipeline}.json"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.json")))
-        raise SettingsError(
-            f"Expected one of the compiled pipelines {known}, got {pipeline!r}. A new one needs `make compile`."
-        )
-    return list(json.loads(path.read_text())["params"])
+def _check_compiled(pipeline: str) -> None:
+    from pipelines import config
 
-
-def _check_keys(pipeline: str, values: Mapping[str, Any]) -> None:
-    known = _form_keys(pipeline)
-    unknown = sorted(set(values) - set(known))
-    if unknown:
+    folder = config.manifests_dir()
+    if not (folder / f"{pipeline}.json").is_file():
+        known = ", ".join(sorted(found.stem for found in folder.glob("*.json"))) or "none"
         raise SettingsError(
-            f"Unknown key(s) {', '.join(unknown)} for the trigger form of {pipeline}. Known: {', '.join(known)}."
+            f"Expected one of the pipelines that are compiled into {folder} ({known}), got {pipeline!r}. "
+            "A new one needs `make compile`."
         )
 
 
@@ -103,7 +96,10 @@ def _wait_for_dag(airflow: AirflowClient, dag_id: str) -> None:
 
 def trigger(pipeline: str, values: Mapping[str, Any], *, wait: bool) -> int:
     """Starts a run through Airflow's API; with `wait`, follows it to its end. Returns the exit code."""
-    _check_keys(pipeline, values)
+    from pipelines import config
+
+    config.load(pipeline, values, "--set")  # better here than in the log of a task
+    _check_compiled(pipeline)
     stack = Stack.from_environment()
     airflow = AirflowClient(stack)
     dag_id = f"train_{pipeline}"

@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,6 +21,8 @@ class RunningStack:
     def __init__(self, home):
         self.home = home
         manifests = self._without_schedule(home.with_name(f"{home.name}-manifests"))
+        self.configs = home.with_name(f"{home.name}-configs")
+        shutil.copytree(PROJECT / "pipelines/configs", self.configs)
         ports = self._free_ports(4)
         self.environment = {
             **{
@@ -27,6 +31,7 @@ class RunningStack:
                 if not name.startswith(("SLIPWAY_", "MLFLOW_"))
             },
             "SLIPWAY_HOME": str(home),
+            "SLIPWAY_CONFIGS": str(self.configs),
             "SLIPWAY_MANIFESTS": str(manifests),
             "SLIPWAY_AIRFLOW_PORT": str(ports[0]),
             "SLIPWAY_MLFLOW_PORT": str(ports[1]),
@@ -46,6 +51,18 @@ class RunningStack:
             manifest = json.loads(path.read_text()) | {"schedule": None}
             (folder / path.name).write_text(json.dumps(manifest))
         return folder
+
+    @contextmanager
+    def configured(self, old, new):
+        """Changes the configuration of digits for the runs that start inside."""
+        path = self.configs / "digits.yaml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        try:
+            yield
+        finally:
+            path.write_text(text)
 
     @staticmethod
     def _free_ports(count):

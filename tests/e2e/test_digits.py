@@ -171,7 +171,8 @@ def test_the_same_pipeline_without_airflow_gives_the_same_artifacts_and_records(
 
 def test_a_model_below_its_threshold_is_refused_with_its_reason_everywhere(stack, first_run, mlflow):
     champion = stack.stable()
-    done = stack.slipway("trigger", "digits", "--wait", "--set", "evaluate.min_accuracy=1.0")
+    with stack.configured("min_accuracy: 0.95", "min_accuracy: 1.0"):
+        done = stack.slipway("trigger", "digits", "--wait")
     assert done.returncode == 99, done.stdout + done.stderr
     assert "below the least acceptable 1.0000" in done.stdout
     run_id = stack.newest_run()
@@ -192,6 +193,13 @@ def test_an_unknown_form_key_fails_the_run_and_is_named(stack, first_run):
     log = stack.log(DAG, run_id, "prepare")
     assert "Unknown key 'train.epoch'" in log
     assert "Did you mean train.epochs?" in log
+
+
+def test_a_gate_in_the_conf_of_a_trigger_fails_the_run_and_is_named(stack, first_run):
+    run_id = stack.trigger(DAG, {"evaluate.min_accuracy": 0.1})
+    assert stack.wait(DAG, run_id) == "failed"
+    assert "'evaluate.min_accuracy' in the values set for" in stack.log(DAG, run_id, "prepare")
+    assert "is changed in" in stack.log(DAG, run_id, "prepare")
 
 
 def test_a_value_out_of_range_is_refused_before_anything_starts(stack, first_run):

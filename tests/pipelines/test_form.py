@@ -26,6 +26,17 @@ def test_the_form_has_what_people_set_with_help_and_ranges(fields):
     assert fields["promotion"]["enum"] == ["auto", "approval"]
 
 
+def test_no_gate_is_on_the_form(fields):
+    gates = ("evaluate.", "infra_validate.", "validation.", "compress.max_accuracy_drop")
+    assert not [key for key in fields if key.startswith(gates)]
+
+
+def test_where_the_configuration_asks_a_person_the_form_offers_nothing_else():
+    careful = config.load("digits", {"promotion": "approval"})
+    assert form.schema(careful)["promotion"]["enum"] == ["approval"]
+    assert form.schema(careful)["promotion"]["default"] == "approval"
+
+
 def test_every_default_satisfies_its_own_schema(fields):
     for field in fields.values():
         jsonschema.validate(field["default"], field)

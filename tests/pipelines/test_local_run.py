@@ -85,3 +85,12 @@ def test_a_node_that_the_run_does_not_have_is_refused_with_those_it_has(prepared
     assert prepared.results()["distil"].reason == (
         "Run first has no node 'distil'. It has: make, double, add_one."
     )
+
+
+def test_a_run_whose_promotion_was_made_to_ask_a_person_ends_before_push(tmp_path):
+    folder = RunFolder(tmp_path, "digits", "a-run")
+    for mode, waits in (("approval", True), ("auto", False)):
+        prepared = {"config": {"promotion": "auto"}, "promotion": {"mode": mode, "reason": ""}}
+        folder.write(RUN, prepared)
+        assert local_run._waits_for_approval(folder, "push") is waits
+        assert not local_run._waits_for_approval(folder, "register")

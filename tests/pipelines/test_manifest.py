@@ -19,7 +19,8 @@ def test_a_manifest_holds_every_node_of_the_design():
 
 
 def test_the_float_candidate_leaves_compression_out():
-    nodes = manifest.compile_manifest(config.load("digits", {"candidate": "float"}))["nodes"]
+    floating = config.load("digits").model_copy(update={"candidate": "float"})
+    nodes = manifest.compile_manifest(floating)["nodes"]
     by_id = {node["id"]: node for node in nodes}
     assert "compress" not in by_id
     assert by_id["infra_validate"]["upstream"] == ["evaluate"]
@@ -41,12 +42,28 @@ def test_a_gate_stands_between_each_model_and_what_uses_it():
 
 
 def test_nothing_of_this_machine_gets_into_a_manifest():
-    assert str(manifest.MANIFESTS_DIR.parent.parent) not in manifest.path_of("digits").read_text()
+    assert str(config.PROJECT) not in manifest.path_of("digits").read_text()
+
+
+def test_a_team_s_own_pipelines_are_compiled_to_its_own_folder(tmp_path, monkeypatch):
+    committed = manifest.path_of("digits")
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/pets.yaml").write_text(
+        "data: {classes: [cat, dog], image: {height: 8, width: 8, channels: 1}}\n"
+    )
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path / "configs"))
+    monkeypatch.setenv("SLIPWAY_MANIFESTS", str(tmp_path / "manifests"))
+    assert config.names() == ["pets"]
+    assert manifest.write(config.load("pets"))
+    assert not manifest.write(config.load("pets")), "it is up to date"
+    manifest.check_drawn(config.load("pets"))
+    assert [path.name for path in (tmp_path / "manifests").iterdir()] == ["pets.json"]
+    assert not committed.with_name("pets.json").exists()
 
 
 def drawn(tmp_path, monkeypatch, **changes):
+    content = json.loads(manifest.text_of(config.load("digits")))
     monkeypatch.setenv("SLIPWAY_MANIFESTS", str(tmp_path))
-    content = json.loads(manifest.path_of("digits").read_text())
     (tmp_path / "digits.json").write_text(json.dumps(content | changes))
     return content
 

@@ -1,4 +1,8 @@
+import os
+import select
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +10,9 @@ import pytest
 from components import records
 from components.export import save_served_model
 from components.infra_validation import checks, sandbox
+from components.infra_validation.judge import judge
+from components.infra_validation.settings import InfraValidationSettings
+from components.keras import keras
 from components.training.model import build
 from components.training.settings import TrainingSettings
 from serving.client import Client
@@ -14,6 +21,18 @@ from serving.errors import ReleaseError, ServerUnavailableError
 SHAPE = records.ImageShape(8, 8, 1)
 SERVER = [sys.executable, "-m", "serving.server"]
 DEADLINE_S = 60
+PROJECT = Path(__file__).parents[3]
+
+# Says the id of its server, then does nothing more.
+NODE = """
+import sys, time
+from pathlib import Path
+from components.infra_validation import sandbox
+idle = [sys.executable, "-c", "import time; time.sleep(600)"]
+with sandbox.serving("digits", Path(sys.argv[1]), idle) as server:
+    print(server._process.pid, flush=True)
+    time.sleep(600)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +40,25 @@ def sample(examples_dir):
     return checks.Sample.of(examples_dir, SHAPE)
 
 
-@pytest.fixture(scope="module")
-def candidate(sample, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("candidate")
-    trunk = build(SHAPE, 2, TrainingSettings(filters=4, dense_units=4))
+def save(trunk, sample, folder):
     save_served_model(trunk, folder, classes=["dark", "light"], shape=SHAPE)
     checks.write_warmup(sample, "digits", folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def trunk():
+    return build(SHAPE, 2, TrainingSettings(filters=4, dense_units=4))
+
+
+@pytest.fixture(scope="module")
+def candidate(trunk, sample, tmp_path_factory):
+    return save(trunk, sample, tmp_path_factory.mktemp("candidate"))
+
+
+def judged(folder, sample, **limits):
+    settings = InfraValidationSettings(**{"requests": 10, **limits})
+    return judge(folder, sample, model="digits", command=SERVER, limits=settings)
 
 
 def test_a_real_server_gives_the_candidate_s_answers_and_one_that_differs_is_named(candidate, sample):
@@ -41,6 +72,43 @@ def test_a_real_server_gives_the_candidate_s_answers_and_one_that_differs_is_nam
         assert (checks.latencies_ms(client, "digits", sample, 3) > 0).all()
     with Client(client.target) as anew, pytest.raises(ServerUnavailableError):
         anew.versions("digits")
+
+
+def test_a_candidate_that_answers_too_slowly_is_refused(candidate, sample):
+    problems, metrics = judged(candidate, sample, max_p99_latency_ms=1e-6)
+    assert len(problems) == 1
+    assert "above infra_validate.max_p99_latency_ms" in problems[0]
+    assert metrics["latency_p99_ms"] >= metrics["latency_p50_ms"] > 0
+
+
+def test_a_candidate_that_answers_with_what_is_no_number_is_refused_and_each_signature_named(
+    trunk, sample, tmp_path
+):
+    broken = keras.models.clone_model(trunk)
+    broken.set_weights([np.full_like(weights, np.nan) for weights in trunk.get_weights()])
+    problems, _ = judged(save(broken, sample, tmp_path / "broken"), sample)
+    assert problems == [
+        f"signature {name}: 16 of 16 probabilities are no finite numbers" for name in sample.inputs
+    ]
+
+
+def test_a_candidate_that_cannot_be_loaded_is_refused(sample, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"torn")
+    problems, metrics = judged(tmp_path, sample)
+    assert "cannot load" in problems[0]
+    assert metrics == {}
+
+
+def test_the_server_ends_with_the_node_that_started_it_even_when_that_is_killed(tmp_path):
+    node = subprocess.Popen(
+        [sys.executable, "-c", NODE, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=PROJECT
+    )
+    server = os.pidfd_open(int(node.stdout.readline()))
+    assert select.select([server], [], [], 0)[0] == [], "it runs"
+    node.kill()
+    assert select.select([server], [], [], DEADLINE_S)[0] == [server], "it ends"
+    os.close(server)
+    node.wait(DEADLINE_S)
 
 
 def test_a_candidate_that_no_server_can_load_is_refused_with_what_the_server_said(tmp_path):

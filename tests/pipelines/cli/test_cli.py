@@ -70,14 +70,20 @@ def test_values_are_yaml():
         pytest.param(
             ("trigger", "digits", "--set", "data.path=x"),
             failures.BAD_SETTINGS,
-            "Unknown key(s) data.path for the trigger form of digits",
+            "'data.path' in --set is not on the trigger form: it is changed in",
             id="a key that is not on the form",
         ),
         pytest.param(
             ("trigger", "flowers"),
             failures.BAD_SETTINGS,
-            "Expected one of the compiled pipelines",
-            id="no manifest",
+            "Expected one of the pipelines digits, got 'flowers'",
+            id="nothing to trigger",
+        ),
+        pytest.param(
+            ("run", "digits", "--set", "evaluate.min_accuracy=0"),
+            failures.BAD_SETTINGS,
+            "'evaluate.min_accuracy' in --set is not on the trigger form: it is changed in",
+            id="a gate",
         ),
         pytest.param(("trigger", "digits"), failures.TEMPORARY, "make up", id="no stack"),
         pytest.param(("predict", "digits", "nowhere.png"), 2, "does not exist", id="no file"),
