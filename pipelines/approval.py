@@ -1,28 +1,11 @@
 """What a person reads who is asked to approve a promotion: the candidate beside the champion."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.run_folder import RUN, NodeResult, RunFolder
+from pipelines import model_card
+from pipelines.run_folder import RUN, RunFolder
 from pipelines.stack.settings import Stack
-
-JUDGES = ("evaluate_compressed", "evaluate")  # the first that ran judged the candidate itself
-SHOWN_CLASSES = 20
-MEASURED = (
-    ("Size, float SavedModel", "compress", "float_saved_model_bytes", "{:,.0f} bytes"),
-    ("Size, compressed SavedModel", "compress", "compressed_saved_model_bytes", "{:,.0f} bytes"),
-    ("Size, int8 TFLite", "compress", "int8_tflite_bytes", "{:,.0f} bytes"),
-    ("Sparsity", "compress", "sparsity", "{:.4f}"),
-    ("Latency p50", "infra_validate", "latency_p50_ms", "{:.1f} ms"),
-    ("Latency p99", "infra_validate", "latency_p99_ms", "{:.1f} ms"),
-)
-PAGES = (
-    ("train", "curves of the training"),
-    ("evaluate", "confusion matrix of the float model"),
-    ("evaluate_compressed", "confusion matrix of the compressed model"),
-    ("compress", "accuracy against size"),
-    ("infra_validate", "latency on a real server"),
-)
 
 
 def body(folder: RunFolder, registered: Mapping[str, float]) -> str:
@@ -32,18 +15,16 @@ def body(folder: RunFolder, registered: Mapping[str, float]) -> str:
         folder: Of the run.
         registered: Metrics of `register`, with `version`.
     """
-    prepared, results = folder.require(RUN), folder.results()
+    prepared = folder.require(RUN)
     model, version = folder.pipeline, int(registered["version"])
-    judge = next((node for node in JUDGES if node in results), "")
-    metrics = (results[judge].metrics or {}) if judge else {}
     return "\n".join(
         [
             *_why(prepared),
-            f"**{model} version {version}** is registered as challenger. {_opponent(prepared)}",
+            f"**{model} version {version}** is registered as challenger. {model_card.opponent(prepared)}",
             "",
-            *_accuracies(metrics, prepared["config"]["data"]["classes"]),
-            *_measured(results),
-            *_links(results, f"{prepared['tracking_uri']}/#/models/{model}/versions/{version}"),
+            *model_card.figures(folder),
+            f"[The version in MLflow]({prepared['tracking_uri']}/#/models/{model}/versions/{version})",
+            "",
             *_requests(model, Stack.from_environment().rest_url),
         ]
     )
@@ -53,62 +34,6 @@ def _why(prepared: Mapping[str, Any]) -> Iterator[str]:
     if reason := prepared["promotion"]["reason"]:
         yield f"**A person is asked because** {reason}."
         yield ""
-
-
-def _opponent(prepared: Mapping[str, Any]) -> str:
-    live, compared_with = prepared["live_version"], prepared["compared_with"]
-    if live is None:
-        return "Nothing is live yet."
-    if compared_with is None:
-        return f"Version {live} is live; this one was compared with nothing."
-    return f"Version {live} is live; this one was compared with version {compared_with}."
-
-
-def _accuracies(metrics: Mapping[str, float], classes: Sequence[str]) -> Iterator[str]:
-    """Yields a table of accuracies on the split `test`; of many classes, those that lost most."""
-    rows = [(name, *_pair(metrics, f"accuracy_label_{label}")) for label, name in enumerate(classes)]
-    shown = rows
-    if len(rows) > SHOWN_CLASSES:
-        shown = sorted(rows, key=_loss)[-SHOWN_CLASSES:][::-1]
-        yield f"Of {len(rows)} classes, the {SHOWN_CLASSES} that lost most:"
-        yield ""
-    yield "| accuracy on test | candidate | champion |"
-    yield "|---|---|---|"
-    yield _row("all", *_pair(metrics, "accuracy"))
-    yield from (_row(*row) for row in shown)
-    yield ""
-
-
-def _pair(metrics: Mapping[str, float], name: str) -> tuple[float | None, float | None]:
-    return metrics.get(name), metrics.get(f"baseline_{name}")
-
-
-def _loss(row: tuple[str, float | None, float | None]) -> float:
-    _, candidate, champion = row
-    return (1.0 if champion is None else champion) - (candidate or 0.0)
-
-
-def _row(name: str, *values: float | None) -> str:
-    name = name.replace("|", "\\|")
-    return f"| {name} | {' | '.join('' if value is None else f'{value:.4f}' for value in values)} |"
-
-
-def _measured(results: Mapping[str, NodeResult]) -> Iterator[str]:
-    yield "| measured | candidate |"
-    yield "|---|---|"
-    for title, node, metric, form in MEASURED:
-        value = (results[node].metrics or {}).get(metric) if node in results else None
-        if value is not None:
-            yield f"| {title} | {form.format(value)} |"
-    yield ""
-
-
-def _links(results: Mapping[str, NodeResult], version_page: str) -> Iterator[str]:
-    yield f"- [the version in MLflow]({version_page})"
-    for node, shown in PAGES:
-        if node in results and results[node].mlflow_run_url:
-            yield f"- [{node}]({results[node].mlflow_run_url}): {shown}"
-    yield ""
 
 
 def _requests(model: str, rest_url: str) -> Iterator[str]:

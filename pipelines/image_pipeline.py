@@ -59,7 +59,6 @@ class Placement:
     source_digest: str
     live_version: int | None = None
     live_model: str | None = None
-    live_version: int | None = None
     accepted_statistics: str | None = None
 
 

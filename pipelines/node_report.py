@@ -9,7 +9,7 @@ from typing import Any
 from tfx.types import Artifact, standard_artifacts
 
 from components import records, report
-from components.artifacts import RegisteredModelVersion
+from components.artifacts import PushedVersion, RegisteredModelVersion
 from components.artifacts import Report as ReportArtifact
 from components.evaluation import eval_config
 from pipelines import evaluation_report, launch
@@ -18,6 +18,10 @@ from pipelines.tracking import Tracker, digest_of_split
 
 # Pages and pictures travel; of Data Docs only what one run shows, not 4 MB of static files each time.
 LEFT_OUT = shutil.ignore_patterns("static")
+
+
+# They carry the reason why a version was not promoted.
+RELEASING = (RegisteredModelVersion.TYPE_NAME, PushedVersion.TYPE_NAME)
 
 
 @dataclass
@@ -72,6 +76,10 @@ def collect(
         judged = evaluation_report.Evaluation(evaluation.uri, n_examples, parent)
         verdict = evaluation_report.write(judged, folder, classes)
         finding.refusal = None if verdict.blessed else verdict.reason
+    for artifacts in execution.outputs.values():
+        for artifact in artifacts:
+            if artifact.type_name in RELEASING and (reason := artifact.get_string_custom_property("refusal")):
+                finding.refusal = reason
     infra = _first(execution, standard_artifacts.InfraBlessing.TYPE_NAME)
     if infra is not None and not infra.get_int_custom_property("blessed"):
         finding.refusal = infra.get_string_custom_property("reason")

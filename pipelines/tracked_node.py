@@ -6,7 +6,7 @@ from typing import Any
 
 from components import runtime
 from components.errors import SettingsError
-from pipelines import approval, launch, metadata, node_report, prepare
+from pipelines import approval, launch, metadata, model_card, node_report, prepare
 from pipelines.curve import Curve
 from pipelines.evaluation_report import Parent
 from pipelines.failures import Cancelled, explain
@@ -16,6 +16,7 @@ from pipelines.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 REPORT = "report"
+REGISTER = "register"
 
 # The nodes that judge a model and the compressed one that is made from it.
 FLOAT, COMPRESSED = "evaluate", "evaluate_compressed"
@@ -69,7 +70,7 @@ class TrackedNode:
         reason = finding.refusal or ""
         self.tracker.close(self.child, "FINISHED", state=state, reason=reason)
         self.folder.clear_work(self.node)
-        body = approval.body(self.folder, finding.metrics) if self.node == "register" else ""
+        body = approval.body(self.folder, finding.metrics) if self.node == REGISTER else ""
         return NodeResult(
             state,
             reason,
@@ -94,8 +95,16 @@ class TrackedNode:
             work_dir=self.folder.work_dir(self.node),
             tracking_run_id=self.child,
             tags={"slipway.run_id": self.folder.run_id, **self.prepared["tags"]},
+            description=model_card.text(self.folder) if self.node == REGISTER else "",
+            wanted_by=self._wanted_by(),
             observe=self.curve.add,
         )
+
+    def _wanted_by(self) -> str:
+        """Returns who approved the run's promotion, for the version that goes live by it."""
+        decision = self.folder.read("nodes/approve.json").get("decision", {})
+        approved = decision.get("answer") == "approved"
+        return f"{decision['by']}, who approved run {self.folder.run_id}" if approved else ""
 
     def _close_failed(self, error: BaseException) -> None:
         status = "KILLED" if isinstance(error, Cancelled) else "FAILED"

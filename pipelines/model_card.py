@@ -1,0 +1,108 @@
+"""What there is to say of a model that a run has made: the page of its version, and what an approval is asked on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipelines.run_folder import RUN, NodeResult, RunFolder
+
+JUDGES = ("evaluate_compressed", "evaluate")  # the first that ran judged the candidate itself
+SHOWN_CLASSES = 20
+MEASURED = (
+    ("Size, float SavedModel", "compress", "float_saved_model_bytes", "{:,.0f} bytes"),
+    ("Size, compressed SavedModel", "compress", "compressed_saved_model_bytes", "{:,.0f} bytes"),
+    ("Size, int8 TFLite", "compress", "int8_tflite_bytes", "{:,.0f} bytes"),
+    ("Sparsity", "compress", "sparsity", "{:.4f}"),
+    ("Latency p50", "infra_validate", "latency_p50_ms", "{:.1f} ms"),
+    ("Latency p99", "infra_validate", "latency_p99_ms", "{:.1f} ms"),
+)
+PAGES = (
+    ("train", "curves of the training"),
+    ("evaluate", "confusion matrix of the float model"),
+    ("evaluate_compressed", "confusion matrix of the compressed model"),
+    ("compress", "accuracy against size"),
+    ("infra_validate", "latency on a real server"),
+)
+
+
+def text(folder: RunFolder) -> str:
+    """Returns Markdown: what the model was trained on, how good, large and fast it is, beside what is live.
+
+    Args:
+        folder: Of the run, after everything before `register` has succeeded.
+    """
+    prepared = folder.require(RUN)
+    data, source = prepared["data_digest"][:12], prepared["config"]["data"]
+    return "\n".join(
+        [
+            f"Trained by the run `{folder.run_id}` on the data `{data}` ({source['path'] or source['source']}), with "
+            f"the code `{prepared['code_version'][:12]}`. {opponent(prepared)}",
+            "",
+            *figures(folder),
+        ]
+    )
+
+
+def figures(folder: RunFolder) -> Iterator[str]:
+    """Yields the tables of a model beside what is live, and links to the pages of the nodes that measured them."""
+    prepared, results = folder.require(RUN), folder.results()
+    judge = next((node for node in JUDGES if node in results), "")
+    metrics = (results[judge].metrics or {}) if judge else {}
+    yield from _accuracies(metrics, prepared["config"]["data"]["classes"])
+    yield from _measured(results)
+    yield from _links(results)
+
+
+def opponent(prepared: Mapping[str, Any]) -> str:
+    """Returns what the model was compared with."""
+    live, compared_with = prepared["live_version"], prepared["compared_with"]
+    if live is None:
+        return "Nothing is live yet."
+    if compared_with is None:
+        return f"Version {live} is live; this one was compared with nothing."
+    return f"Version {live} is live; this one was compared with version {compared_with}."
+
+
+def _accuracies(metrics: Mapping[str, float], classes: Sequence[str]) -> Iterator[str]:
+    """Yields a table of accuracies on the split `test`; of many classes, those that lost most."""
+    rows = [(name, *_pair(metrics, f"accuracy_label_{label}")) for label, name in enumerate(classes)]
+    shown = rows
+    if len(rows) > SHOWN_CLASSES:
+        shown = sorted(rows, key=_loss)[-SHOWN_CLASSES:][::-1]
+        yield f"Of {len(rows)} classes, the {SHOWN_CLASSES} that lost most:"
+        yield ""
+    yield "| accuracy on test | candidate | champion |"
+    yield "|---|---|---|"
+    yield _row("all", *_pair(metrics, "accuracy"))
+    yield from (_row(*row) for row in shown)
+    yield ""
+
+
+def _pair(metrics: Mapping[str, float], name: str) -> tuple[float | None, float | None]:
+    return metrics.get(name), metrics.get(f"baseline_{name}")
+
+
+def _loss(row: tuple[str, float | None, float | None]) -> float:
+    _, candidate, champion = row
+    return (1.0 if champion is None else champion) - (candidate or 0.0)
+
+
+def _row(name: str, *values: float | None) -> str:
+    name = name.replace("|", "\\|")
+    return f"| {name} | {' | '.join('' if value is None else f'{value:.4f}' for value in values)} |"
+
+
+def _measured(results: Mapping[str, NodeResult]) -> Iterator[str]:
+    yield "| measured | candidate |"
+    yield "|---|---|"
+    for title, node, metric, form in MEASURED:
+        value = (results[node].metrics or {}).get(metric) if node in results else None
+        if value is not None:
+            yield f"| {title} | {form.format(value)} |"
+    yield ""
+
+
+def _links(results: Mapping[str, NodeResult]) -> Iterator[str]:
+    for node, shown in PAGES:
+        if node in results and results[node].mlflow_run_url:
+            yield f"- [{node}]({results[node].mlflow_run_url}): {shown}"
+    yield ""
