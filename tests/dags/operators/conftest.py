@@ -151,6 +151,36 @@ def run_dag(database, ml, manifests, tiny):
 
 
 @pytest.fixture
+def moved(database, monkeypatch):
+    """Makes the next DAG run one that the trigger started: it consumes `first`, the other event came later."""
+
+    def start(first: dict, before_the_start: dict) -> None:
+        def create(**arguments: Any) -> Any:
+            from airflow.models.asset import AssetEvent, AssetModel
+            from airflow.utils.types import DagRunType
+
+            run, session = real(**arguments), arguments["session"]
+            asset = session.scalar(sqlalchemy.select(AssetModel).where(AssetModel.name == "mlflow_champions"))
+            events = [
+                AssetEvent(asset_id=asset.id, extra={"from_trigger": True, "payload": payload})
+                for payload in (first, before_the_start)
+            ]
+            session.add_all(events)
+            run.run_type = DagRunType.ASSET_TRIGGERED
+            run.consumed_asset_events.append(events[0])
+            session.commit()
+            return run
+
+        import sqlalchemy
+        from airflow.models import dagrun
+
+        real = dagrun.get_or_create_dagrun
+        monkeypatch.setattr(dagrun, "get_or_create_dagrun", create)
+
+    return start
+
+
+@pytest.fixture
 def run_short_dag(run_dag, tiny):
     """Runs a `train_tiny` of no more than prepare, train, evaluate and close."""
     kept = {
