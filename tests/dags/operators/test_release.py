@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -85,3 +87,16 @@ def test_a_failed_release_says_the_last_words(run_dag, ml, capfd):
 
     assert run_dag("release", {"version": 3}).state == "failed"
     assert "failed with exit code 78: tiny 3 is not served" in capfd.readouterr().out
+
+
+def test_mlflows_credentials_reach_the_release_and_no_log(run_dag, ml, monkeypatch, capfd):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "pa55word")
+    ml.act(release={"dump_environment": True})
+
+    run_dag("release", {"action": "reconcile"})
+
+    crossed = json.loads((ml.home / "environment.json").read_text())
+    assert {"ada", "pa55word"} < set(crossed.values())
+    said = capfd.readouterr()
+    assert "pa55word" not in said.out + said.err
