@@ -60,7 +60,7 @@ def answer(monkeypatch):
         logging.getLogger(ASKING).removeHandler(handler)
 
 
-def respond(choice: str) -> None:
+def give(choice: str) -> None:
     """Answers the open question of the DAG `train_tiny`."""
     import sqlalchemy
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
@@ -82,35 +82,6 @@ def respond(choice: str) -> None:
         )
 
 
-def overtake_the_scheduler(as_far_as: str) -> None:
-    """Does what the scheduler does with a task that was answered before it noticed that the task waits.
-
-    The task goes to the executor once more and is queued there, or runs already, when the executor reports
-    the end of the process that asked.
-    """
-    import sqlalchemy
-    from airflow.executors.base_executor import BaseExecutor
-    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-    from airflow.models.dagbag import DBDagBag
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-
-    executor = BaseExecutor()
-    with create_session() as session:
-        asked = session.scalar(
-            sqlalchemy.select(TaskInstance).where(
-                TaskInstance.task_id == "approve", TaskInstance.state == "scheduled"
-            )
-        )
-        asked.state = as_far_as
-        session.flush()
-        executor.success(asked.key)
-        SchedulerJobRunner.process_executor_events(
-            executor=executor, job_id=None, scheduler_dag_bag=DBDagBag(), session=session
-        )
-        assert asked.state == "up_for_retry"
-
-
 def let_the_scheduler_look() -> None:
     """Does what the scheduler does every few seconds about questions that nobody answered."""
     from airflow.jobs.job import Job
@@ -120,35 +91,15 @@ def let_the_scheduler_look() -> None:
 
 
 @pytest.fixture
-def choose(answer):
-    """Makes the person choose this option as soon as they are asked."""
-    return lambda choice: answer(lambda: respond(choice))
-
-
-def answer_given(ti_id: Any) -> Any:
-    """Asks Airflow's execution API for the answer, as the triggerer does; `dag.test()` cannot."""
-    from airflow.api_fastapi.execution_api.routes.hitl import get_hitl_detail
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        return get_hitl_detail(ti_id, session)
+def respond():
+    """Answers now."""
+    return give
 
 
 @pytest.fixture
-def choose_at_once(answer, monkeypatch):
-    """Makes the person choose before the scheduler has noticed that the task waits."""
-    from airflow.providers.standard.triggers import hitl
-
-    from dags.triggers import answer as early_answer
-
-    monkeypatch.setattr(hitl, "get_hitl_detail_content_detail", answer_given)
-    monkeypatch.setattr(early_answer, "SETTLE_S", 0)
-
-    def choose(choice: str, as_far_as: str) -> None:
-        acts = iter([lambda: (respond(choice), overtake_the_scheduler(as_far_as))])
-        answer(lambda: next(acts, lambda: None)())
-
-    return choose
+def choose(answer):
+    """Makes the person choose this option as soon as they are asked."""
+    return lambda choice: answer(lambda: give(choice))
 
 
 @pytest.fixture
@@ -231,36 +182,6 @@ def clear(monkeypatch):
         return report(draw("train_tiny").test())
 
     return run_again
-
-
-@pytest.fixture
-def moved(database, monkeypatch):
-    """Makes the next DAG run one that the trigger started: it consumes `first`, the other event came later."""
-
-    def start(first: dict, before_the_start: dict) -> None:
-        def create(**arguments: Any) -> Any:
-            from airflow.models.asset import AssetEvent, AssetModel
-            from airflow.utils.types import DagRunType
-
-            run, session = real(**arguments), arguments["session"]
-            asset = session.scalar(sqlalchemy.select(AssetModel).where(AssetModel.name == "mlflow_champions"))
-            events = [
-                AssetEvent(asset_id=asset.id, extra={"from_trigger": True, "payload": payload})
-                for payload in (first, before_the_start)
-            ]
-            session.add_all(events)
-            run.run_type = DagRunType.ASSET_TRIGGERED
-            run.consumed_asset_events.append(events[0])
-            session.commit()
-            return run
-
-        import sqlalchemy
-        from airflow.models import dagrun
-
-        real = dagrun.get_or_create_dagrun
-        monkeypatch.setattr(dagrun, "get_or_create_dagrun", create)
-
-    return start
 
 
 @pytest.fixture

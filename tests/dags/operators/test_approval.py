@@ -1,14 +1,9 @@
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
-from airflow.providers.standard.operators import hitl
-from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput, TaskDeferred
+from airflow.providers.standard.triggers import hitl
 
 from dags.operators import approval
-from dags.operators.approval import PromotionApproval
-from dags.schedule import next_slot
 from dags.triggers import answer as early_answer
 
 ASK = {"promotion": "approval"}
@@ -63,6 +58,57 @@ def test_silence_skips_the_push_and_is_no_rejection(run_dag, ml, monkeypatch):
     assert left["reason"] == f"nobody answered by {decision['at']}; the next run may ask again"
 
 
+def overtake_the_scheduler(as_far_as):
+    """Does what the scheduler does with a task that was answered before it noticed that the task waits.
+
+    The task goes to the executor once more and is queued there, or runs already, when the executor reports
+    the end of the process that asked.
+    """
+    import sqlalchemy
+    from airflow.executors.base_executor import BaseExecutor
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.models.dagbag import DBDagBag
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    executor = BaseExecutor()
+    with create_session() as session:
+        asked = session.scalar(
+            sqlalchemy.select(TaskInstance).where(
+                TaskInstance.task_id == "approve", TaskInstance.state == "scheduled"
+            )
+        )
+        asked.state = as_far_as
+        session.flush()
+        executor.success(asked.key)
+        SchedulerJobRunner.process_executor_events(
+            executor=executor, job_id=None, scheduler_dag_bag=DBDagBag(), session=session
+        )
+        assert asked.state == "up_for_retry"
+
+
+def answer_given(ti_id):
+    """Asks Airflow's execution API for the answer, as the triggerer does; `dag.test()` cannot."""
+    from airflow.api_fastapi.execution_api.routes.hitl import get_hitl_detail
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return get_hitl_detail(ti_id, session)
+
+
+@pytest.fixture
+def choose_at_once(answer, respond, monkeypatch):
+    """Makes the person choose before the scheduler has noticed that the task waits."""
+    monkeypatch.setattr(hitl, "get_hitl_detail_content_detail", answer_given)
+    monkeypatch.setattr(early_answer, "SETTLE_S", 0)
+
+    def choose(choice, as_far_as):
+        acts = iter([lambda: (respond(choice), overtake_the_scheduler(as_far_as))])
+        answer(lambda: next(acts, lambda: None)())
+
+    return choose
+
+
 @pytest.mark.parametrize("as_far_as", ["queued", "running"])
 @pytest.mark.parametrize(("choice", "push"), [("Approve", "success"), ("Reject", "skipped")])
 def test_an_answer_given_at_once_counts(run_dag, choose_at_once, choice, push, as_far_as):
@@ -72,108 +118,6 @@ def test_an_answer_given_at_once_counts(run_dag, choose_at_once, choice, push, a
 
     assert (ran.states["approve"], ran.states["push"], ran.state) == ("success", push, "success")
     assert ran.xcoms["approve", "decision"]["by"] == "Ada"
-
-
-class Asking:
-    """A task that is run without Airflow, up to the moment when it waits."""
-
-    def __init__(self, folder):
-        self.run_json = folder / "run.json"
-        self.run_json.parent.mkdir(parents=True)
-        self.asked = []
-
-    def ask(self, form="auto", try_number=1, max_tries=2, schedule=None, timeout=timedelta(days=1)):
-        task = PromotionApproval(
-            task_id="approve",
-            pipeline="tiny",
-            evidence="register",
-            schedule=schedule,
-            timezone="UTC",
-            response_timeout=timeout,
-        )
-        ti = SimpleNamespace(id=uuid4(), try_number=try_number, max_tries=max_tries)
-        task.execute(
-            {"run_id": "r1", "params": {"promotion": form}, "ti": ti, "task_instance": ti, "dag_run": None}
-        )
-
-
-@pytest.fixture
-def asking(ml, monkeypatch):
-    task = Asking(ml.home / "pipelines/tiny/runs/r1")
-    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **said: task.asked.append(said))
-    return task
-
-
-def test_the_form_cannot_skip_an_approval_that_the_run_demands(asking):
-    asking.run_json.write_text('{"promotion": {"mode": "approval", "reason": "no champion to compare with"}}')
-
-    with pytest.raises(TaskAwaitingInput):
-        asking.ask(form="auto")
-
-    assert asking.asked[0]["body"].startswith("A person is asked: no champion to compare with\n\n")
-
-
-def test_a_run_that_promotes_by_itself_asks_nobody_whatever_the_form_said(asking):
-    asking.run_json.write_text('{"promotion": {"mode": "auto", "reason": ""}}')
-
-    with pytest.raises(AirflowSkipException):
-        asking.ask(form="approval")
-
-
-def test_a_task_that_is_tried_again_keeps_the_answer_and_one_that_is_cleared_asks_anew(asking):
-    with pytest.raises(TaskAwaitingInput):
-        asking.ask(form="approval")
-    with pytest.raises(TaskDeferred) as waiting:
-        asking.ask(form="approval", try_number=2)
-    assert len(asking.asked) == 1
-    assert isinstance(waiting.value.trigger, early_answer.EarlyAnswer)
-
-    with pytest.raises(TaskAwaitingInput):
-        asking.ask(form="approval", try_number=3, max_tries=4)
-    assert len(asking.asked) == 2
-
-
-def test_a_task_that_died_before_it_asked_asks_when_it_is_tried_again(asking, monkeypatch):
-    def die(**said):
-        raise ConnectionError
-
-    with monkeypatch.context() as dying:
-        dying.setattr(hitl, "upsert_hitl_detail", die)
-        with pytest.raises(ConnectionError):
-            asking.ask(form="approval")
-
-    with pytest.raises(TaskAwaitingInput):
-        asking.ask(form="approval", try_number=2)
-
-
-NOW = datetime(2026, 1, 2, 2, 10, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "limit", "expected"),
-    [
-        (None, timedelta(days=2), timedelta(days=2)),
-        ("0 2 * * *", timedelta(hours=8), timedelta(hours=8)),
-        ("0 2 * * *", timedelta(days=1), timedelta(hours=23, minutes=45)),
-        ("12 * * * *", timedelta(days=1), timedelta(minutes=1)),
-        ("0 2 * * *", timedelta(seconds=10), timedelta(minutes=1)),
-    ],
-)
-def test_a_question_ends_before_the_next_run_and_leaves_a_minute(
-    asking, monkeypatch, schedule, limit, expected
-):
-    monkeypatch.setattr(approval, "utcnow", lambda: NOW)
-
-    with pytest.raises(TaskAwaitingInput) as waiting:
-        asking.ask(form="approval", schedule=schedule, timeout=limit)
-
-    assert waiting.value.timeout == expected
-
-
-def test_the_next_slot_is_at_its_time_of_day_when_clocks_change():
-    before = datetime(2026, 3, 28, 12, tzinfo=UTC)  # in Berlin clocks go forward in the night after
-
-    assert next_slot("30 4 * * *", "Europe/Berlin", before) == datetime(2026, 3, 29, 2, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,36 @@ def test_the_form_becomes_a_command_line_that_says_who_asked(run_dag, ml, conf, 
     assert said == f"release -m pipelines.release {command} --by dag_test"
 
 
+@pytest.fixture
+def moved(database, monkeypatch):
+    """Makes the next DAG run one that the trigger started: it consumes `first`, the other event came later."""
+
+    def start(first, before_the_start):
+        def create(**arguments):
+            from airflow.models.asset import AssetEvent, AssetModel
+            from airflow.utils.types import DagRunType
+
+            run, session = real(**arguments), arguments["session"]
+            asset = session.scalar(sqlalchemy.select(AssetModel).where(AssetModel.name == "mlflow_champions"))
+            events = [
+                AssetEvent(asset_id=asset.id, extra={"from_trigger": True, "payload": payload})
+                for payload in (first, before_the_start)
+            ]
+            session.add_all(events)
+            run.run_type = DagRunType.ASSET_TRIGGERED
+            run.consumed_asset_events.append(events[0])
+            session.commit()
+            return run
+
+        import sqlalchemy
+        from airflow.models import dagrun
+
+        real = dagrun.get_or_create_dagrun
+        monkeypatch.setattr(dagrun, "get_or_create_dagrun", create)
+
+    return start
+
+
 def event(payload):
     """The extra of an asset event, as Airflow writes what a trigger says."""
     return {"from_trigger": True, "payload": payload}

@@ -30,13 +30,9 @@ class Store:
             )
 
 
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch):
-    monkeypatch.setattr(champion, "POLL_S", 0.02)
-
-
 @pytest.fixture
-def store():
+def store(monkeypatch):
+    monkeypatch.setattr(champion, "POLL_S", 0.02)
     return Store()
 
 
