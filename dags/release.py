@@ -1,53 +1,63 @@
-"""The Airflow DAG `release`: promote a model version, or roll back to the one before, from a form."""
+"""The Airflow DAG `release`: follows the alias `champion` that a person moves in MLflow, or a form."""
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
 from dags.environment import manifests_folder
 from dags.operators.release import ReleaseOperator
+from dags.triggers.champion import ChampionMoved
 
 DOC = """
 ### Release
 
-**promote** makes a version the champion; **rollback** brings back the champion before it. Either way the
-model server is brought in line with the registry and asked whether it serves the version; if it does not,
-everything is put back and the task fails with the reason.
+Starts by itself when somebody moves the alias `champion` of a model in MLflow, and by hand from its form.
+**promote** makes a version the champion; **rollback** brings back the champion before it; **reconcile** makes
+the model server serve what the registry says. Either way the server is asked whether it serves the version;
+if it does not, everything is put back and the task fails with the reason.
 
 It is safe to run twice: what is already served stays as it is.
 """
 
 models = sorted(path.stem for path in manifests_folder().glob("*.json"))
+champions = Asset(
+    name="mlflow_champions",
+    uri="mlflow://registered-models/champion",
+    group="model",
+    watchers=[AssetWatcher(name="champion_moved", trigger=ChampionMoved())],
+)
 
 with DAG(
     dag_id="release",
-    description="Promotes a model version or rolls back, and makes the model server follow",
+    description="Promotes, rolls back or reconciles, and makes the model server follow",
     doc_md=DOC,
-    schedule=None,
+    schedule=[champions],
     catchup=False,
     max_active_runs=1,
     tags=["slipway", "release"],
     params={
         "model": Param(
             models[0] if models else None,
-            type="string",
+            type=["null", "string"],
             examples=models,
             title="Model",
-            description="A registered model; models are named after their pipelines",
+            description="A registered model, named after its pipeline; empty to reconcile all of them",
         ),
-        "action": Param("promote", type="string", enum=["promote", "rollback"], title="Action"),
+        "action": Param("promote", type="string", enum=["promote", "rollback", "reconcile"], title="Action"),
         "version": Param(
             None,
             type=["null", "integer"],
             minimum=1,
             title="Version",
-            description="The version to promote; leave it empty to roll back",
+            description="The version to promote; empty otherwise",
         ),
     },
 ):
     ReleaseOperator(
         task_id="reconcile",
-        retries=0,
+        inlets=[champions],
+        retries=2,
+        retry_delay=timedelta(seconds=5),
         execution_timeout=timedelta(minutes=15),
-        doc_md="Moves the alias `champion`, then brings the model server in line with the registry.",
+        doc_md="Moves the alias `champion`, if it was not moved already, and brings the model server in line with it.",
     )

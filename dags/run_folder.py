@@ -38,8 +38,12 @@ class RunFolder:
 
     def record(self, node: str) -> dict[str, Any]:
         """Everything a node left; empty if it left nothing that can be read."""
+        return self.read(f"nodes/{node}.json")
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A JSON object in the folder; empty if there is none that can be read."""
         try:
-            found = json.loads(self.result_file(node).read_text(encoding="utf-8"))
+            found = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

@@ -147,7 +147,13 @@ def _draw_task(manifest: Manifest, node: Node) -> BaseOperator:
     }
     limit = timedelta(seconds=node.timeout_s)
     if node.kind == "approval":
-        return PromotionApproval(evidence=node.upstream[0], response_timeout=limit, **common)
+        return PromotionApproval(
+            evidence=node.upstream[0],
+            response_timeout=limit,
+            schedule=manifest.schedule,
+            timezone=manifest.timezone,
+            **common,
+        )
     return NODE_OPERATORS[node.kind](execution_timeout=limit, **common)
 
 

@@ -72,8 +72,9 @@ class PrepareOperator(NodeOperator):
     def before(self, folder: RunFolder, context: Any) -> None:
         """Writes `request.json`.
 
-        Airflow checks the fields it knows and lets any other key of a trigger's conf pass; those go along,
-        for the ML side to reject by name.
+        `done` are the tasks of this run that succeeded before and were not cleared along with this one: they
+        keep what they have. Airflow checks the fields it knows and lets any other key of a trigger's conf
+        pass; those go along, for the ML side to reject by name.
         """
         dag_id, run_id = context["ti"].dag_id, context["run_id"]
         folder.write(
@@ -84,8 +85,13 @@ class PrepareOperator(NodeOperator):
                 "run_id": run_id,
                 "dag_run_url": dag_run_url(dag_id, run_id),
                 "try_number": context["ti"].try_number,
+                "done": self._done(context["ti"]),
             },
         )
+
+    def _done(self, ti: Any) -> list[str]:
+        kept = {task.task_id for task in self.dag.tasks if not (task.is_setup or task.is_teardown)}
+        return sorted(name for name, state in task_states(ti).items() if state == "success" and name in kept)
 
 
 class CloseOperator(NodeOperator):
@@ -93,9 +99,12 @@ class CloseOperator(NodeOperator):
 
     def before(self, folder: RunFolder, context: Any) -> None:
         """Writes `outcome.json`."""
-        ti = context["ti"]
-        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])
-        folder.write("outcome.json", {"tasks": states.get(ti.run_id, {})})
+        folder.write("outcome.json", {"tasks": task_states(context["ti"])})
+
+
+def task_states(ti: Any) -> dict[str, str | None]:
+    """The state of each task of the run that `ti` belongs to."""
+    return ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
 
 
 def dag_run_url(dag_id: str, run_id: str) -> str:

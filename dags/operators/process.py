@@ -7,14 +7,16 @@ another class with them.
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 GUARD = Path(__file__).with_name("guard.py")
 GRACE_S = 10.0
 SIGNAL_BASE = 128
 
 Say = Callable[[str], None]
+End = TypeVar("End")
 
 
 class Runner(Protocol):
@@ -52,16 +54,18 @@ class ProcessRunner:
         try:
             self._relay(guard, say)
         finally:
-            self.stop()
-            self._relay(guard, say)
-            code = guard.wait()
+            until_done(self.stop)
+            until_done(lambda: self._relay(guard, say))
+            code = until_done(guard.wait)
         return SIGNAL_BASE - code if code > SIGNAL_BASE else code
 
     def stop(self) -> None:
         """Closes the guard's standard input, which makes it end the command; see `Runner.stop`."""
         self._stopped = True
         if self._guard is not None and self._guard.stdin is not None:
-            self._guard.stdin.close()
+            # A signal handler may get here while the input is being closed already.
+            with suppress(RuntimeError):
+                self._guard.stdin.close()
 
     def _start(self) -> "subprocess.Popen[str]":
         self._guard = subprocess.Popen(
@@ -86,3 +90,14 @@ class ProcessRunner:
         if guard.stdout is not None:
             for line in guard.stdout:
                 say(line.rstrip("\n"))
+
+
+def until_done(wait: Callable[[], End]) -> End:
+    """Waits for the end of work that has been told to stop, whatever comes in between.
+
+    An exception is not let through, a second signal's neither: whoever leaves before the work has ended lets
+    the next attempt meet it. What makes the caller leave is on its way up already.
+    """
+    while True:
+        with suppress(BaseException):
+            return wait()

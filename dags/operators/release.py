@@ -1,6 +1,7 @@
 """Changes what is live, and makes the model server follow."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -10,16 +11,35 @@ from dags.operators.module import ModuleOperator
 
 
 class ReleaseOperator(ModuleOperator):
-    """Promotes a version or rolls back to the one before, as the trigger form says."""
+    """Does what the trigger form says, or reconciles the models whose alias was moved in MLflow."""
 
     _last_line = ""
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Runs the release; what is served afterwards becomes the XCom."""
-        arguments = release_arguments(context["params"])
+        arguments = self._arguments(context)
         code = self.run_module("pipelines.release", arguments, say=self._remember)
         raise_unless_succeeded(code, what=" ".join(["release", *arguments]), reason=self._last_line)
         return self._served()
+
+    def _arguments(self, context: Any) -> list[str]:
+        run = context["dag_run"]
+        if run.run_type == "asset_triggered":
+            return follow_arguments(event.extra for event in self._events(context))
+        return [*release_arguments(context["params"]), *by(run.triggering_user_name)]
+
+    def _events(self, context: Any) -> list[Any]:
+        """The events that started the run, and those that came since.
+
+        An event that comes between the first one and the start of the run is not among those that Airflow
+        hands to the run, nor does it start another.
+        """
+        consumed = [event for of_one in context["triggering_asset_events"].values() for event in of_one]
+        if not consumed:
+            return []
+        since = min(event.timestamp for event in consumed).isoformat()
+        later = [event for inlet in self.inlets for event in context["inlet_events"][inlet].after(since)]
+        return [*consumed, *later]
 
     def _remember(self, line: str) -> None:
         self.say(line)
@@ -36,17 +56,40 @@ class ReleaseOperator(ModuleOperator):
         return served
 
 
-def release_arguments(params: dict[str, Any]) -> list[str]:
+def follow_arguments(extras: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Turns what the trigger said of moved aliases into a command line.
+
+    Args:
+        extras: Of the asset events that started the run. One that names no model, such as an event that a
+            person created in Airflow, asks for all models.
+    """
+    payloads = [extra.get("payload") for extra in extras]
+    models = {payload.get("model") if isinstance(payload, dict) else None for payload in payloads}
+    named = [] if None in models else sorted(models)
+    chosen = [argument for model in named for argument in ("--model", model)]
+    return ["--action", "reconcile", *chosen, *by("MLflow")]
+
+
+def by(who: str | None) -> list[str]:
+    """The part of the command line that says who asked; empty where Airflow does not know."""
+    return ["--by", who] if who else []
+
+
+def release_arguments(params: Mapping[str, Any]) -> list[str]:
     """Turns the trigger form into a command line.
 
     Raises:
-        AirflowFailException: If a promotion names no version.
+        AirflowFailException: If the action needs a model or a version, and none is named.
     """
-    action, version = params["action"], params["version"]
+    action, model, version = params["action"], params["model"], params["version"]
+    if action != "reconcile" and not model:
+        raise AirflowFailException(
+            f"To {action}, say which model: set the field `model`, and trigger the DAG again."
+        )
     if action == "promote" and version is None:
         raise AirflowFailException(
             "To promote, say which version: set the field `version` to a number from the model's page in "
             "MLflow or from `slipway models`, and trigger the DAG again."
         )
-    arguments = ["--model", params["model"], "--action", action]
-    return [*arguments, "--version", str(version)] if version is not None else arguments
+    arguments = ["--action", action, *(["--model", model] if model else [])]
+    return [*arguments, "--version", str(version)] if action == "promote" else arguments

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dags.operators.process import Runner, Say
+from dags.operators.process import Runner, Say, until_done
 
 SOCKET_VARIABLE = "SLIPWAY_WORKER_SOCKET"
 ACCEPT_TIMEOUT_S = 90.0  # a worker that is still loading takes the connection and answers when it is done
@@ -34,6 +34,7 @@ class WorkerRunner:
         self._path = path
         self._request = dict(request)
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._lines = self._connection.makefile("rb")
 
     def run(self, say: Say) -> int:
         """Runs the node to its end; see `Runner.run`.
@@ -41,44 +42,53 @@ class WorkerRunner:
         Raises:
             NotTakenError: If the worker does not take the node.
         """
-        with self._connection:
-            answers = self._ask()
-            say(f"The ML worker at {self._path} runs this node.")
+        with self._connection, self._lines:
             try:
-                return self._relay(answers, say)
+                self._ask()
+                say(f"The ML worker at {self._path} runs this node.")
+                code = self._relay(say)
+            except NotTakenError:
+                raise
             except BaseException:
                 # Airflow's time-out: the node is stopped, and its last words are still heard.
-                self.stop()
-                self._relay(answers, say)
+                until_done(self.stop)
+                until_done(lambda: self._relay(say))
                 raise
+        if code is None:
+            say("The ML worker ended before the node did; look into its log, ml-worker.log.")
+        return 1 if code is None else code
 
-    @staticmethod
-    def _relay(answers: Iterator[dict[str, Any]], say: Say) -> int:
-        for answer in answers:
+    def _relay(self, say: Say) -> int | None:
+        for answer in self._answers():
             if "exit_code" in answer:
                 return int(answer["exit_code"])
-            say(str(answer.get("line", "")))
-        say("The ML worker ended before the node did; look into its log, ml-worker.log.")
-        return 1
+            if "line" in answer:
+                say(str(answer["line"]))
+        return None
+
+    def _answers(self) -> Iterator[dict[str, Any]]:
+        """What the worker says until it is gone, without a line that an exception cut off while it was read."""
+        self._connection.settimeout(None)
+        with suppress(OSError):
+            while line := self._lines.readline():
+                with suppress(ValueError):
+                    yield json.loads(line)
 
     def stop(self) -> None:
         """Closes our side of the connection, which makes the worker end the node; see `Runner.stop`."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
 
-    def _ask(self) -> Iterator[dict[str, Any]]:
+    def _ask(self) -> None:
         try:
             self._connection.settimeout(ACCEPT_TIMEOUT_S)
             self._connection.connect(str(self._path))
             self._connection.sendall(json.dumps(self._request).encode() + b"\n")
-            answers = (json.loads(line) for line in self._connection.makefile("rb"))
-            first = next(answers, {"refused": "it closed the connection"})
-            self._connection.settimeout(None)
+            first = json.loads(self._lines.readline() or b'{"refused": "it closed the connection"}')
         except (OSError, ValueError) as error:
             raise NotTakenError(f"no ML worker answers at {self._path} ({error})") from error
         if "refused" in first:
             raise NotTakenError(f"the ML worker sent the node away: {first['refused']}")
-        return answers
 
 
 class PreferWorker:

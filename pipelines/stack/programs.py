@@ -89,7 +89,7 @@ def _airflow(stack: Stack, credentials: Credentials) -> list[Program]:
     return [
         Program("airflow-api-server", (airflow, "api-server"), environment, Start.WITH_DATABASE),
         Program("airflow-dag-processor", (airflow, "dag-processor"), environment, Start.WITH_DATABASE),
-        # With a trigger running it waits 10 s for nothing; triggers keep no state, the next start makes them anew.
+        # With a trigger running it waits 10 s for nothing: what triggers keep lies in Airflow's database.
         Program("airflow-triggerer", (airflow, "triggerer", quiet), environment, Start.WITH_DATABASE, 2),
         # It goes on with the runs of before at once, and a task that finds no API fails.
         Program("airflow-scheduler", (airflow, "scheduler", quiet), runs_nodes, Start.WITH_API),

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.module_loading import import_string
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.triggers.base import BaseEventTrigger
 
 from dags.environment import PROJECT
 
@@ -110,6 +113,18 @@ def test_the_release_form_suggests_the_models_of_the_manifests(add):
 
 def test_the_release_form_loads_without_manifests(manifests):
     assert set(DagBag().dags) == {"release"}
+
+
+def test_the_release_dag_waits_for_moved_aliases_and_arrives_at_the_scheduler():
+    dag = DagBag().dags["release"]
+
+    received = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+    ((_, asset),) = received.timetable.asset_condition.iter_assets()
+    assert asset.name == "mlflow_champions"
+    (watcher,) = asset.watchers
+    assert watcher.trigger["kwargs"] == {}
+    assert issubclass(import_string(watcher.trigger["classpath"]), BaseEventTrigger)
 
 
 def test_parsing_loads_nothing_of_the_ml_side(record_property):

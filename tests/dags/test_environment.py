@@ -12,7 +12,7 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "s3cret",
     "PYTHONPATH": "/airflow",
     "VIRTUAL_ENV": "/airflow",
-    "MLFLOW_TRACKING_PASSWORD": "s3cret",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": "s3cret",
 }
 PASSED = {
     "PATH": "/bin",
@@ -23,6 +23,12 @@ PASSED = {
     "TZ": "UTC",
     "SLIPWAY_GRPC_PORT": "8500",
     "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000",
+    "MLFLOW_TRACKING_USERNAME": "ada",
+    "MLFLOW_TRACKING_PASSWORD": "pa55word",
+    "MLFLOW_TRACKING_TOKEN": "t0ken",
+    "MLFLOW_TRACKING_INSECURE_TLS": "true",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH": "/ca.pem",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH": "/client.pem",
     "CUDA_VISIBLE_DEVICES": "0",
     "NVIDIA_VISIBLE_DEVICES": "all",
     "LD_LIBRARY_PATH": "/cuda",

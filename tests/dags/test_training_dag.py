@@ -51,9 +51,13 @@ def test_tasks_take_their_limits_from_the_manifest(dag, content):
     for node in content["nodes"]:
         task = dag.get_task(node["id"])
         limit = task.response_timeout if node["kind"] == "approval" else task.execution_timeout
-        assert (task.pool, task.retries) == (node["pool"], node["retries"])
+        assert task.pool == node["pool"]
         assert limit == timedelta(seconds=node["timeout_s"])
-        assert task.retry_delay == timedelta(seconds=node["retry_delay_s"])
+        if node["kind"] != "approval":  # which is tried again for reasons of its own
+            assert (task.retries, task.retry_delay) == (
+                node["retries"],
+                timedelta(seconds=node["retry_delay_s"]),
+            )
         assert (task.retry_exponential_backoff, task.max_retry_delay) == (2, timedelta(minutes=10))
         assert task.doc_md == node["doc"]
 

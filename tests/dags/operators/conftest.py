@@ -60,7 +60,7 @@ def answer(monkeypatch):
         logging.getLogger(ASKING).removeHandler(handler)
 
 
-def respond(choice: str) -> None:
+def give(choice: str) -> None:
     """Answers the open question of the DAG `train_tiny`."""
     import sqlalchemy
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
@@ -91,9 +91,15 @@ def let_the_scheduler_look() -> None:
 
 
 @pytest.fixture
+def respond():
+    """Answers now."""
+    return give
+
+
+@pytest.fixture
 def choose(answer):
     """Makes the person choose this option as soon as they are asked."""
-    return lambda choice: answer(lambda: respond(choice))
+    return lambda choice: answer(lambda: give(choice))
 
 
 @pytest.fixture
@@ -148,6 +154,34 @@ def run_dag(database, ml, manifests, tiny):
         return report(draw(dag_id).test(run_conf=conf or {}))
 
     return run
+
+
+@pytest.fixture
+def clear(monkeypatch):
+    """Clears these tasks of a run of `train_tiny`, and runs it to its end once more."""
+
+    def run_again(run_id: str, *tasks: str) -> Any:
+        import sqlalchemy
+        from airflow.models import dagrun
+        from airflow.models.taskinstance import TaskInstance, clear_task_instances
+        from airflow.utils.session import create_session
+
+        def find(*, session: Any, **arguments: Any) -> Any:
+            run = session.scalar(sqlalchemy.select(dagrun.DagRun).where(dagrun.DagRun.run_id == run_id))
+            run.dag = arguments["dag"]
+            run.state = "running"
+            session.commit()
+            return run
+
+        with create_session() as session:
+            chosen = sqlalchemy.select(TaskInstance).where(
+                TaskInstance.run_id == run_id, TaskInstance.task_id.in_(tasks)
+            )
+            clear_task_instances(list(session.scalars(chosen)), session)
+        monkeypatch.setattr(dagrun, "get_or_create_dagrun", find)
+        return report(draw("train_tiny").test())
+
+    return run_again
 
 
 @pytest.fixture

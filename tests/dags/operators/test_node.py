@@ -129,6 +129,16 @@ def test_the_form_reaches_the_ml_side_with_keys_that_airflow_does_not_know(run_s
     assert request["run_id"] == ran.run_id
     assert request["dag_run_url"].startswith("http://airflow.test/dags/train_tiny/runs/manual__")
     assert request["try_number"] == 1
+    assert request["done"] == []
+
+
+def test_prepare_learns_which_tasks_keep_what_they_have_when_a_run_is_cleared(run_short_dag, ml, clear):
+    ran = run_short_dag()
+
+    clear(ran.run_id, "prepare", "evaluate", "close")
+
+    assert ml.ran()[4:] == ["prepare", "evaluate", "close"]
+    assert ml.run_file(ran.run_id, "request.json")["done"] == ["train"]
 
 
 def test_a_time_out_stops_the_node_and_everything_it_started(run_short_dag, ml, has_ended):

@@ -109,6 +109,32 @@ def test_an_exception_while_reading_stops_the_process(runner, ml, has_ended):
     assert all(has_ended(pid) for pid in pids)
 
 
+def test_nothing_that_comes_while_the_process_ends_lets_the_task_leave_before_it(tmp_path):
+    command = [sys.executable, "-c", CLEANS_UP]
+
+    def interrupt(line):
+        raise TimeoutError if line == "up" else KeyboardInterrupt
+
+    with pytest.raises(TimeoutError):
+        ProcessRunner(command, cwd=tmp_path, environment={}).run(interrupt)
+
+    assert (tmp_path / "cleaned").exists()
+
+
+CLEANS_UP = """
+import signal, time
+from pathlib import Path
+def clean_up(number, frame):
+    print("stopping", flush=True)
+    time.sleep(0.5)  # work that ends with the file
+    Path("cleaned").touch()
+    raise SystemExit
+signal.signal(signal.SIGTERM, clean_up)
+print("up", flush=True)
+signal.pause()
+"""
+
+
 def test_nothing_outlives_a_task_that_is_killed_without_warning(ml, has_ended):
     ml.act(train={"hang": True, "ignore_term": True})
     task = subprocess.Popen(

@@ -1,4 +1,5 @@
 import json
+import signal
 import socket
 import threading
 
@@ -97,6 +98,62 @@ def test_a_time_out_stops_the_node_waits_for_its_end_and_is_still_a_time_out(pat
         WorkerRunner(path, REQUEST).run(say)
     worker.join()
     assert worker.left.is_set()
+
+
+class TooLateError(BaseException):
+    """What Airflow's time-out raises is no `Exception` either."""
+
+
+@pytest.fixture
+def alarm(monkeypatch):
+    """Interrupts the main thread wherever it is, as Airflow's time-out does."""
+
+    def raise_too_late(number, frame):
+        raise TooLateError
+
+    before = signal.signal(signal.SIGALRM, raise_too_late)
+    yield lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGALRM)
+    signal.signal(signal.SIGALRM, before)
+
+
+class InterruptingWorker(Worker):
+    """A worker whose client is interrupted while it waits: first in the middle of a line, then for the end."""
+
+    def __init__(self, path, alarm, accepts):
+        self.alarm, self.interrupted, self.ended = alarm, threading.Event(), False
+        super().__init__(path, [{"accepted": True}] if accepts else [], then={"exit_code": 143})
+
+    def _serve(self, answers, then):
+        connection, _ = self._listening.accept()
+        with connection, connection.makefile("rb") as reading:
+            reading.readline()
+            for answer in answers:
+                connection.sendall(json.dumps(answer).encode() + b"\n")
+            connection.sendall(b'{"li' if answers else b"")
+            self.alarm()
+            assert reading.readline() == b""  # the client has closed its side
+            connection.sendall(b'ne": "half"}\n{"line": "bye"}\n')
+            self.interrupted.wait(20)
+            self.ended = True
+            connection.sendall(json.dumps(then).encode() + b"\n")
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_neither_a_time_out_nor_a_signal_after_it_lets_the_task_leave_before_the_node(path, alarm, accepts):
+    worker = InterruptingWorker(path, alarm, accepts)
+    lines = []
+
+    def say(line):
+        lines.append(line)
+        if line == "bye":
+            worker.interrupted.set()
+            raise KeyboardInterrupt
+
+    with pytest.raises(TooLateError):
+        WorkerRunner(path, REQUEST).run(say)
+    assert worker.ended
+    assert lines[-1] == "bye"
+    worker.join()
 
 
 def test_stopping_reaches_the_worker_and_the_process(path):

@@ -1,0 +1,248 @@
+import asyncio
+import json
+from contextlib import suppress
+
+import pytest
+
+from dags.triggers import champion, registry
+from dags.triggers.champion import ChampionMoved
+
+
+class Store:
+    """What Airflow keeps for the trigger, over its restarts: text, one key."""
+
+    def __init__(self) -> None:
+        self.kept, self._written = {}, asyncio.Condition()
+
+    async def aget(self, key):
+        return json.loads(self.kept[key]) if key in self.kept else None
+
+    async def aset(self, key, value):
+        async with self._written:
+            self.kept[key] = json.dumps(value)
+            self._written.notify_all()
+
+    async def knows(self, model, version):
+        """Waits until the watermark of a model is this version."""
+        async with self._written:
+            await self._written.wait_for(
+                lambda: json.loads(self.kept.get("champions", "{}")).get(model) == str(version)
+            )
+
+
+@pytest.fixture
+def store(monkeypatch):
+    monkeypatch.setattr(champion, "POLL_S", 0.02)
+    return Store()
+
+
+class Watching:
+    """A triggerer's life: the trigger runs until the block ends."""
+
+    def __init__(self, store):
+        self.trigger = ChampionMoved()
+        self.trigger.asset_state_store = store
+        self.fired = asyncio.Queue()
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *error):
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self):
+        async for event in self.trigger.run():
+            self.fired.put_nowait(event.payload)
+
+    async def next(self):
+        """What fires next; anything that should not have fired before it would come first."""
+        waiting = asyncio.create_task(self.fired.get())
+        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        if self._task.done():
+            self._task.result()
+        return waiting.result()
+
+
+async def say_something_else(mlflow, watching):
+    """Moves the alias of a model for this purpose, and waits for that: all that lies before it was seen."""
+    mlflow.add("control", live_version="1")
+    mlflow.champion("control", 2)
+    assert await watching.next() == {"model": "control", "version": "2"}
+    await watching.trigger.asset_state_store.knows("control", 2)
+
+
+def test_a_moved_alias_fires_once_with_model_and_version(mlflow, store):
+    async def story():
+        mlflow.add("digits", live_version="1")
+        mlflow.champion("digits", 1)
+        async with Watching(store) as watching:
+            await store.knows("digits", 1)
+            mlflow.champion("digits", 2)
+            assert await watching.next() == {"model": "digits", "version": "2"}
+            await say_something_else(mlflow, watching)
+
+    asyncio.run(story())
+
+
+def test_what_slipway_itself_promotes_fires_nothing(mlflow, store):
+    async def story():
+        mlflow.add("digits", live_version="1")
+        mlflow.champion("digits", 1)
+        async with Watching(store) as watching:
+            await store.knows("digits", 1)
+            mlflow.live("digits", 2)
+            mlflow.champion("digits", 2)
+            await store.knows("digits", 2)
+            await say_something_else(mlflow, watching)
+
+    asyncio.run(story())
+
+
+def test_a_restart_fires_nothing_twice_and_misses_nothing(mlflow, store):
+    async def story():
+        mlflow.add("digits", 3, live_version="1")
+        mlflow.champion("digits", 2)
+        async with Watching(store) as watching:
+            assert await watching.next() == {"model": "digits", "version": "2"}
+            await store.knows("digits", 2)
+        async with Watching(store) as watching:
+            await say_something_else(mlflow, watching)
+        mlflow.champion("digits", 3)
+        async with Watching(store) as watching:
+            assert await watching.next() == {"model": "digits", "version": "3"}
+
+    asyncio.run(story())
+
+
+def test_dying_before_airflow_has_the_event_fires_it_again(mlflow, store):
+    async def story():
+        mlflow.add("digits", live_version="1")
+        mlflow.champion("digits", 2)
+        trigger = ChampionMoved()
+        trigger.asset_state_store = store
+        running = trigger.run()
+        await anext(running)
+        await running.aclose()
+        async with Watching(store) as watching:
+            assert await watching.next() == {"model": "digits", "version": "2"}
+
+    asyncio.run(story())
+
+
+def test_without_a_watermark_an_alias_on_the_live_version_fires_nothing(mlflow, store):
+    async def story():
+        mlflow.add("digits", live_version="2")
+        mlflow.champion("digits", 2)
+        async with Watching(store) as watching:
+            await say_something_else(mlflow, watching)
+
+    asyncio.run(story())
+
+
+def test_a_deleted_alias_other_aliases_and_the_models_of_others_fire_nothing(mlflow, store):
+    async def story():
+        mlflow.add("digits", live_version="1")
+        mlflow.champion("digits", 1)
+        mlflow.add("somebody-elses")
+        async with Watching(store) as watching:
+            await store.knows("digits", 1)
+            mlflow.challenger("digits", 2)
+            mlflow.drop_champion("digits")
+            mlflow.champion("somebody-elses", 2)
+            await say_something_else(mlflow, watching)
+
+    asyncio.run(story())
+
+
+def test_a_model_that_was_registered_but_never_live_is_watched(mlflow, store):
+    async def story():
+        mlflow.add("digits", pipeline="digits")
+        async with Watching(store) as watching:
+            mlflow.champion("digits", 1)
+            assert await watching.next() == {"model": "digits", "version": "1"}
+
+    asyncio.run(story())
+
+
+def test_every_page_of_the_registry_is_read(mlflow, monkeypatch):
+    monkeypatch.setattr(registry, "PAGE", 2)
+    for name in "abcde":
+        mlflow.add(name, 1, pipeline=name)
+
+    async def names():
+        async with registry.Registry() as asked:
+            return [model.name for model in await asked.models()]
+
+    assert sorted(asyncio.run(names())) == ["a", "b", "c", "d", "e"]
+
+
+def test_tags_that_were_read_before_slipway_wrote_them_are_read_again(mlflow, monkeypatch):
+    mlflow.add("digits", live_version="1")
+    mlflow.champion("digits", 2)
+
+    async def stale(asked):
+        """What a look sees that reads the tag just before Slipway writes it, and the alias just after."""
+        found = await models(asked)
+        mlflow.live("digits", 2)
+        return found
+
+    models = registry.Registry.models
+    monkeypatch.setattr(registry.Registry, "models", stale)
+
+    async def look():
+        async with registry.Registry() as asked:
+            return await champion.look(asked, {"digits": "1"})
+
+    assert asyncio.run(look()) == ([], {"digits": "2"})
+
+
+class Gate:
+    """Stands before MLflow: lets every answer through, or closes the connection."""
+
+    def __init__(self, url):
+        self.open, self._port = False, int(url.rpartition(":")[2])
+        self.turned_away = asyncio.Semaphore(0)
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *error):
+        self._server.close()
+
+    async def _serve(self, reader, writer):
+        if self.open:
+            behind, before = await asyncio.open_connection("127.0.0.1", self._port)
+            await asyncio.gather(pass_on(reader, before), pass_on(behind, writer))
+        else:
+            self.turned_away.release()
+        writer.close()
+
+
+async def pass_on(reader, writer):
+    with suppress(asyncio.CancelledError):
+        while block := await reader.read(1 << 16):
+            writer.write(block)
+            await writer.drain()
+    writer.close()
+
+
+def test_an_unreachable_mlflow_is_said_once_per_outage_and_watched_on(mlflow, store, monkeypatch, capfd):
+    async def story():
+        mlflow.add("digits", live_version="1")
+        async with Gate(mlflow.url) as gate:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", gate.url)
+            async with Watching(store) as watching:
+                for _ in range(5):
+                    await gate.turned_away.acquire()
+                gate.open = True
+                mlflow.champion("digits", 2)
+                assert await watching.next() == {"model": "digits", "version": "2"}
+
+    asyncio.run(story())
+
+    assert capfd.readouterr().out.count("No moved alias starts a release until it does") == 1
