@@ -34,7 +34,11 @@ def make(tmp_path):
         (tmp_path / "calls").write_text("")
         own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         done = subprocess.run(
-            ["make", f"PYTHON={python}", *targets], cwd=tmp_path, env=own, capture_output=True, text=True
+            [shutil.which("make"), f"PYTHON={python}", *targets],
+            cwd=tmp_path,
+            env=own,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return (tmp_path / "calls").read_text().splitlines(), done.stdout

@@ -75,7 +75,10 @@ def run() -> int:
     for page, address in (
         ("Airflow", f"{stack.airflow_url}/dags/train_{PIPELINE}/runs/{summary['run_id']}"),
         ("user admin, password in", stack.secrets / credentials.USERS_FILE),
-        ("MLflow, run", RunFolder(stack.home, PIPELINE, summary["run_id"]).results()["prepare"].mlflow_run_url),
+        (
+            "MLflow, run",
+            RunFolder(stack.home, PIPELINE, summary["run_id"]).results()["prepare"].mlflow_run_url,
+        ),
         ("MLflow, model", f"{stack.mlflow_url}/#/models/{PIPELINE}"),
         ("model server, REST", f"{stack.rest_url}/v1/models/{PIPELINE}"),
     ):

@@ -128,7 +128,7 @@ def installable(machine):
 
     def with_uv(exit_code):
         installing = f"{TALKING_UV}; exit {exit_code}"
-        executable(machine / "bin" / "uv", f'case $1 in --version) echo uv 0.9.0;; pip) {installing};; esac')
+        executable(machine / "bin" / "uv", f"case $1 in --version) echo uv 0.9.0;; pip) {installing};; esac")
         (machine / "project/.venv/ml").mkdir(parents=True)
 
     return with_uv
