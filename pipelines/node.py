@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
 
 from pipelines import failures
-from pipelines.addresses import tracking_uri
+from pipelines.addresses import no_proxy, tracking_uri
 from pipelines.failures import Cancelled
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 
@@ -122,6 +122,7 @@ def main() -> int:
         parser.add_argument(name, required=True)
     arguments = parser.parse_args()
     quiet()
+    os.environ.update(no_proxy())
     return run(arguments.pipeline, arguments.run_id, arguments.node)
 
 
