@@ -2,6 +2,8 @@
 PYTHON ?= python3
 ML := .venv/ml/bin
 AIRFLOW := .venv/airflow/bin
+# Not the target `setup`: where nothing is to be done, nothing is said.
+BOTH := .venv/ml/.installed .venv/airflow/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -10,7 +12,7 @@ AIRFLOW := .venv/airflow/bin
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-setup: .venv/ml/.installed .venv/airflow/.installed ## install both environments from their locks
+setup: $(BOTH) ## install both environments from their locks
 	@echo "Both environments are as their locks say."
 
 .venv/ml/.installed: locks/ml.txt pyproject.toml
@@ -19,27 +21,28 @@ setup: .venv/ml/.installed .venv/airflow/.installed ## install both environments
 .venv/airflow/.installed: locks/airflow.txt
 	@$(PYTHON) pipelines/stack/bootstrap.py airflow
 
-up: ## start Airflow, MLflow and the model server
+up: $(BOTH) ## start Airflow, MLflow and the model server
 	@$(ML)/python -m pipelines.stack up
 
 down: ## stop them
-	@$(ML)/python -m pipelines.stack down
+	@if [ -x $(ML)/python ]; then $(ML)/python -m pipelines.stack down; \
+	else echo "Nothing is installed here, so nothing runs."; fi
 
-demo: setup ## from raw digits to a served model, with everything running
+demo: $(BOTH) ## from raw digits to a served model, with everything running
 	@$(ML)/slipway demo
 
-test: ## lint, then all tests in both environments, end to end included
+test: $(BOTH) ## lint, then all tests in both environments, end to end included
 	@$(ML)/python tests/run_all.py
 
-lint: ## style, layering, types
+lint: $(BOTH) ## style, layering, types
 	$(AIRFLOW)/ruff check . && $(AIRFLOW)/ruff format --check .
 	PYTHONPATH=. $(AIRFLOW)/lint-imports && $(AIRFLOW)/mypy --python-executable $(ML)/python
 
-compile: ## write the manifests that Airflow draws
+compile: .venv/ml/.installed ## write the manifests that Airflow draws
 	@$(ML)/slipway compile
 
 lock: ## pin requirements.txt into locks/
 	@$(PYTHON) pipelines/stack/bootstrap.py lock
 
-bench: ## measure: make bench NAME=one of benchmarks/*.py, without the .py
+bench: $(BOTH) ## measure: make bench NAME=one of benchmarks/*.py, without the .py
 	@$(ML)/python benchmarks/$(NAME).py

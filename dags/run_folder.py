@@ -5,6 +5,7 @@ Reads and writes JSON files; knows nothing of Airflow.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 from dags import environment
 
+# Airflow's default for what a person may enter, for the whole of the id: `$` would let a final newline pass.
+RUN_ID = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
 RESULT_FIELDS = ("state", "reason", "mlflow_run_url", "cached", "cached_from", "seconds")
 
 
@@ -26,10 +29,13 @@ class RunFolder:
         """Finds the folder of a run.
 
         Raises:
-            ValueError: If the run id cannot be the name of a folder.
+            ValueError: If the run id is one that the ML side would refuse.
         """
-        if run_id in {"", ".", ".."} or "/" in run_id:
-            raise ValueError(f"A run id is the name of the run's folder; {run_id!r} cannot be one.")
+        if not RUN_ID.fullmatch(run_id) or run_id in {".", ".."}:
+            raise ValueError(
+                "A run id is the name of the run's folder: expected letters, digits and _.~:+- (at most 250), "
+                f"got {run_id!r}. Trigger a run with another id, or leave it to Airflow."
+            )
         return cls(environment.home() / "pipelines" / pipeline / "runs" / run_id)
 
     def result_file(self, node: str) -> Path:

@@ -40,6 +40,7 @@ FILES: dict[str, Callable[[], str]] = {
     "airflow_database_password": _password,
     "celery_database_password": _password,
     "mlflow_database_password": _password,
+    "mlmd_database_password": _password,
     "redis_password": _password,
     "airflow_fernet_key": _fernet_key,
     "airflow_api_secret_key": _signing_key,

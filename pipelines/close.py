@@ -93,7 +93,7 @@ def run(folder: RunFolder) -> str:
     try:
         prepared = folder.require(RUN)
     except SettingsError as error:
-        _close_without_folder(folder, str(error))
+        end_unprepared(folder, str(error))
         raise
     summary = summarize(folder)
     folder.write(SUMMARY, summary)
@@ -117,7 +117,8 @@ def _end(tracker: Tracker, parent: str, state: str, reason: str) -> None:
     tracker.close(parent, "FAILED" if state == FAILED else "FINISHED", state=state, reason=reason)
 
 
-def _close_without_folder(folder: RunFolder, reason: str) -> None:
+def end_unprepared(folder: RunFolder, reason: str) -> None:
+    """Ends what MLflow has of a run whose folder does not name its MLflow run, if it has anything."""
     tracker = Tracker(tracking_uri(), folder.pipeline)
     if parent := tracker.find(folder.run_id):
         _end(tracker, parent, FAILED, reason)

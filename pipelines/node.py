@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import FrameType
 from typing import NoReturn
@@ -21,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
 
 from pipelines import failures
-from pipelines.addresses import tracking_uri
+from pipelines.addresses import no_proxy, tracking_uri
 from pipelines.failures import Cancelled
 from pipelines.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 
@@ -36,10 +37,14 @@ class Attempt:
     Args:
         folder: Of the run.
         node: Id of a TFX node, or `prepare` or `close`.
+        during: Entered while the node runs, and left before its result is kept.
     """
 
-    def __init__(self, folder: RunFolder, node: str) -> None:
+    def __init__(
+        self, folder: RunFolder, node: str, during: AbstractContextManager[None] | None = None
+    ) -> None:
         self.folder, self.node = folder, node
+        self.during = during or nullcontext()
         self.url = ""
 
     def run(self) -> int:
@@ -47,7 +52,8 @@ class Attempt:
         started = time.monotonic()
         logger.info("Node %s of run %s", self.node, self.folder.run_id)
         try:
-            result, code = self._run(), 0
+            with self.during:
+                result, code = self._run(), 0
         except (Exception, Cancelled) as error:
             failure = failures.explain(error, tracking_uri())
             logger.error("%s", failure.message, exc_info=None if failure.explained else error)
@@ -105,7 +111,8 @@ def run(pipeline: str, run_id: str, node: str) -> int:
     """
     if node not in TAKES_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    signal.signal(signal.SIGTERM, cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, cancel)
     return Attempt(RunFolder.here(pipeline, run_id), node).run()
 
 
@@ -116,6 +123,7 @@ def main() -> int:
         parser.add_argument(name, required=True)
     arguments = parser.parse_args()
     quiet()
+    os.environ.update(no_proxy())
     return run(arguments.pipeline, arguments.run_id, arguments.node)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from components.errors import SettingsError
 from pipelines.stack.settings import Stack
 
-RUN_ID = re.compile(r"^[A-Za-z0-9_.~:+-]{1,250}$")  # Airflow's own pattern
+RUN_ID = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")  # Airflow's own pattern, for the whole of it
 
 RUN = "run.json"
 
@@ -69,7 +69,7 @@ class RunFolder:
     """
 
     def __init__(self, home: Path, pipeline: str, run_id: str) -> None:
-        if not RUN_ID.match(run_id) or run_id in (".", ".."):
+        if not RUN_ID.fullmatch(run_id) or run_id in (".", ".."):
             raise SettingsError(
                 f"Expected a run id of letters, digits and _.~:+- (at most 250), got {run_id!r}."
             )

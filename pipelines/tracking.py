@@ -5,6 +5,7 @@ A retry opens the same child again; tags, not memory, say which run is whose.
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
+    LifecycleStage,
     Metric,
     Param,
     RunTag,
@@ -36,8 +38,12 @@ NODE = "slipway.node"
 STATE = "slipway.state"
 REASON = "slipway.reason"
 
-# Makes MLflow's pages those for training, not those for language models.
+# Both say that MLflow's pages are to be those for training, not those for language models. Its UI of today ignores
+# the tag, and goes by the address, or without that by what was chosen last in the same browser.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
+VIEW = "workflowType=machine_learning"
+
+logger = logging.getLogger(__name__)
 
 LONGEST_PARAMETER = 6000  # MLflow's limit on the server
 LONGEST_DIGEST = 36  # the same, of a dataset's digest
@@ -61,18 +67,28 @@ class Tracker:
         self.experiment_id = self._experiment()
 
     def _experiment(self) -> str:
-        if found := self.client.get_experiment_by_name(self.pipeline):
-            return found.experiment_id
+        found = self.client.get_experiment_by_name(self.pipeline)
         try:
-            return self.client.create_experiment(self.pipeline, tags=KIND)
+            if found is None:
+                return self.client.create_experiment(self.pipeline, tags=KIND)
+            if found.lifecycle_stage == LifecycleStage.DELETED:
+                self.client.restore_experiment(found.experiment_id)
+                logger.warning(
+                    "Experiment %s was deleted in MLflow. It is restored, with the runs that were in it: "
+                    "a deleted experiment takes no new runs, and keeps its name.",
+                    self.pipeline,
+                )
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
                 raise
-            return self._experiment()  # somebody else made it in between
+            return self._experiment()  # somebody else made or restored it in between
+        for name in KIND.keys() - found.tags.keys():
+            self.client.set_experiment_tag(found.experiment_id, name, KIND[name])
+        return found.experiment_id
 
     def url(self, run_id: str) -> str:
         """Returns the page of a run."""
-        return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{run_id}?{VIEW}"
 
     def find(self, run_id: str, node: str = "") -> str | None:
         """Returns the MLflow run of a node, or of the whole pipeline run; `None` where there is none."""

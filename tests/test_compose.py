@@ -18,6 +18,7 @@ COMPOSE = PROJECT / "docker-compose.yaml"
 TEXT = COMPOSE.read_text()
 FILE = yaml.safe_load(TEXT)
 SERVICES = FILE["services"]
+BUILDERS = [(service["image"], name) for name, service in SERVICES.items() if "build" in service]
 HEALTHY, DONE = "service_healthy", "service_completed_successfully"
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -91,15 +92,18 @@ def test_what_a_service_is_built_of_and_mounts_exists(name):
 
 @each_service
 def test_an_image_has_a_version_or_is_built_here(name):
-    tag = SERVICES[name]["image"].partition(":")[2]
+    image = SERVICES[name]["image"]
+    tag = image.partition(":")[2]
 
-    assert tag == "local" if "build" in SERVICES[name] else re.match(r"\d", tag)
+    assert tag == "local" if image in dict(BUILDERS) else re.match(r"\d", tag)
 
 
-def test_services_that_share_an_image_build_it_alike():
-    built = [(service["image"], str(service["build"])) for service in SERVICES.values() if "build" in service]
+def test_an_image_is_built_by_one_service_which_the_others_with_it_wait_for():
+    builder = dict(BUILDERS)
 
-    assert len(set(built)) == len({image for image, _ in built}) == 3
+    assert len(BUILDERS) == len(builder) == 3
+    for name, service in SERVICES.items():
+        assert builder.get(service["image"]) in {None, name, *waits_for(name)}
 
 
 @each_service

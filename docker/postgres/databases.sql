@@ -14,3 +14,8 @@ REVOKE CONNECT ON DATABASE celery FROM PUBLIC;
 CREATE ROLE mlflow LOGIN PASSWORD :'mlflow_password';
 CREATE DATABASE mlflow OWNER mlflow;
 REVOKE CONNECT ON DATABASE mlflow FROM PUBLIC;
+
+\set mlmd_password `cat /run/secrets/mlmd_database_password`
+CREATE ROLE mlmd LOGIN PASSWORD :'mlmd_password';
+CREATE DATABASE mlmd OWNER mlmd;
+REVOKE CONNECT ON DATABASE mlmd FROM PUBLIC;

@@ -10,6 +10,7 @@ import click
 from pipelines import config
 from pipelines.cli import runs
 from pipelines.cli.console import kib, table
+from pipelines.run_folder import RunFolder
 from pipelines.stack import control, credentials
 from pipelines.stack.settings import Stack
 
@@ -74,7 +75,10 @@ def run() -> int:
     for page, address in (
         ("Airflow", f"{stack.airflow_url}/dags/train_{PIPELINE}/runs/{summary['run_id']}"),
         ("user admin, password in", stack.secrets / credentials.USERS_FILE),
-        ("MLflow, runs", f"{stack.mlflow_url}/#/experiments"),
+        (
+            "MLflow, run",
+            RunFolder(stack.home, PIPELINE, summary["run_id"]).results()["prepare"].mlflow_run_url,
+        ),
         ("MLflow, model", f"{stack.mlflow_url}/#/models/{PIPELINE}"),
         ("model server, REST", f"{stack.rest_url}/v1/models/{PIPELINE}"),
     ):

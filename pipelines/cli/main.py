@@ -23,6 +23,9 @@ setting = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Nightly retraining of image models: Airflow, TFX, MLflow, TensorFlow Serving."""
+    from pipelines.addresses import no_proxy
+
+    os.environ.update(no_proxy())
 
 
 @main.command()

@@ -28,7 +28,7 @@ def run_here(pipeline: str, values: Mapping[str, Any]) -> int:
     from pipelines import config
 
     config.load(pipeline, values, "--set")  # a typing mistake should not cost the import of TFX
-    return _here(pipeline, lambda local_run, report: local_run.run(pipeline, values, report))
+    return _here(pipeline, lambda local_run, *told: local_run.run(pipeline, values, *told))
 
 
 def resume_here(pipeline: str, node: str, run_id: str) -> int:
@@ -39,7 +39,7 @@ def resume_here(pipeline: str, node: str, run_id: str) -> int:
     folder = RunFolder.here(pipeline, run_id)
     _refuse_while_airflow_runs_it(folder)
     plan = resume.plan(folder, node)
-    return _here(pipeline, lambda local_run, report: local_run.go_on(folder, plan, report))
+    return _here(pipeline, lambda local_run, *told: local_run.go_on(folder, plan, *told))
 
 
 def _refuse_while_airflow_runs_it(folder: RunFolder) -> None:
@@ -60,15 +60,17 @@ def _refuse_while_airflow_runs_it(folder: RunFolder) -> None:
         )
 
 
-def _here(pipeline: str, run: Callable[[Any, Any], dict[str, Any]]) -> int:
+def _here(pipeline: str, run: Callable[..., dict[str, Any]]) -> int:
     click.echo("Importing TFX and TensorFlow ...")
     from pipelines import local_run
+    from pipelines.cancellation import Cancellation
     from pipelines.node import quiet
 
     quiet()
-    with Progress(f"slipway run {pipeline}") as progress:
-        summary = run(local_run, progress.update)
-    return say_summary(summary)
+    with Cancellation() as cancellation, Progress(f"slipway run {pipeline}") as progress:
+        summary = run(local_run, progress.update, cancellation)
+    code = say_summary(summary)
+    return code if cancellation.signal is None or summary["state"] != "failed" else 128 + cancellation.signal
 
 
 def _check_compiled(pipeline: str) -> None:

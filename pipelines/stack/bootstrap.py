@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -49,15 +50,18 @@ ENVIRONMENTS = {
 def install(environment: Environment) -> None:
     """Makes the environment if it is not there, and brings it to what its lock says."""
     uv, python = find_uv(), environment.folder / "bin" / "python"
+    started = time.monotonic()
     if _version(python) not in environment.versions:
         _make_environment(uv, environment)
     target = ("--python", str(python))
     lock = f"locks/{environment.name}.txt"
+    _say(f"Installing what {lock} lists into .venv/{environment.name}; the first time takes minutes.")
     # Without compiled bytecode each process that imports TFX spends 40 s more on compiling it.
     _run(uv, "pip", "sync", "--require-hashes", "--compile-bytecode", *target, lock)
     if environment.name == "ml":  # after the sync, which removes what no lock names
         _run(uv, "pip", "install", "--no-deps", *target, "--editable", ".")
     (environment.folder / ".installed").touch()
+    _say(f"The {environment.name} environment is as its lock says, after {time.monotonic() - started:.0f} s.")
 
 
 def lock() -> None:
@@ -169,8 +173,12 @@ def _numbers(text: str) -> list[int]:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, cwd=PROJECT, check=False)
+    """Keeps what a command says to itself, unless it fails: a name for each package is no progress."""
+    done = subprocess.run(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode != 0:
+        _say(done.stdout.rstrip())
         raise SetupError(f"'{' '.join(command)}' ended with exit code {done.returncode}.")
 
 

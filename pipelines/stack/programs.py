@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from pipelines import metadata_uri
+from pipelines.addresses import no_proxy
 from pipelines.stack.airflow_environment import airflow_environment
 from pipelines.stack.credentials import Credentials
 from pipelines.stack.settings import HOST, Stack
@@ -60,9 +61,7 @@ def shared_environment(stack: Stack) -> dict[str, str]:
         **stack.environment(),
         MARKER: str(stack.home),
         "PYTHONPATH": str(stack.project),
-        # All talk is on the loopback interface; a company's proxy must not be asked for it.
-        "NO_PROXY": _no_proxy("NO_PROXY"),
-        "no_proxy": _no_proxy("no_proxy"),
+        **no_proxy(),
     }
 
 
@@ -74,10 +73,6 @@ def metadata_environment(environment: Mapping[str, str] = os.environ) -> dict[st
     """
     database = metadata_uri.from_environment(environment)
     return {metadata_uri.VARIABLE: environment[metadata_uri.VARIABLE]} if database else {}
-
-
-def _no_proxy(variable: str) -> str:
-    return ",".join(part for part in (os.environ.get(variable), HOST, "localhost") if part)
 
 
 def _airflow(stack: Stack, credentials: Credentials) -> list[Program]:

@@ -73,7 +73,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> predict_pb2.PredictResponse:
         ref = to_ref(request)
         with self._core.use(ref) as (version, model):
-            inputs = {alias: tensors.from_proto(proto, alias) for alias, proto in request.inputs.items()}
+            inputs = tensors.from_protos(request.inputs)
             outputs = predict(model, ref.signature_name, inputs, request.output_filter, timeout_s)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = ref.name

@@ -81,6 +81,8 @@ def _parse_object(body: bytes) -> dict[str, Json]:
         raise invalid_argument(f"JSON Parse error: Invalid encoding at offset: {error.start}") from error
     except json.JSONDecodeError as error:
         raise invalid_argument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
+        raise invalid_argument("JSON Parse error: Number too big to be stored in double.") from error
     except RecursionError as error:
         raise invalid_argument("JSON Parse error: The document is nested too deeply.") from error
     if not isinstance(document, dict):

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from serving.server import json_answers, json_predict, metadata
 from serving.server.core import Core
-from serving.server.errors import Code, ServingError, invalid_argument
+from serving.server.errors import Code, ServingError, invalid_argument, truncated
 from serving.server.model_ref import DEFAULT_SIGNATURE, ModelRef
 from serving.server.prediction import predict
 from serving.server.servable import SavedModel
@@ -16,7 +16,7 @@ from serving.server.tensors import dtype_name
 _log = logging.getLogger(__name__)
 
 _MODEL = (
-    r"(?i:/v1/models)/(?P<name>[^/:]+)(?:(?i:/versions)/(?P<version>\d+)|(?i:/labels)/(?P<label>[^/:]+))?"
+    r"(?i:/v1/models)/(?P<name>[^/:]+)(?:(?i:/versions)/(?P<version>[0-9]+)|(?i:/labels)/(?P<label>[^/:]+))?"
 )
 _PREDICT = re.compile(_MODEL + r":(?P<verb>(?i:predict|classify|regress))")
 _READ = re.compile(_MODEL + r"(?P<metadata>(?i:/metadata))?")
@@ -85,9 +85,11 @@ class RestApi:
 def _to_ref(match: re.Match[str]) -> ModelRef:
     version = None
     if match["version"]:
-        version = int(match["version"])
-        if version > _INT64_MAX:
-            raise invalid_argument(f"Failed to convert version: {match['version']} to numeric.")
+        digits = match["version"].lstrip("0") or "0"
+        # By length first: Python reads no integer of more than 4,300 digits.
+        if len(digits) > len(str(_INT64_MAX)) or int(digits) > _INT64_MAX:
+            raise invalid_argument(f"Failed to convert version: {truncated(match['version'])} to numeric.")
+        version = int(digits)
     label = unquote(match["label"]) if match["label"] else None
     return ModelRef(unquote(match["name"]), version, label)
 

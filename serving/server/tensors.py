@@ -1,12 +1,17 @@
 """TensorProto to numpy and back. Answers use the typed fields, as TensorFlow Serving's do."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
 from serving.server.errors import Code, ServingError, invalid_argument
+
+# A last value that stands for all that follow is part of the format, and lets a few bytes declare any size.
+MAX_FILLED_BYTES = 64 * 2**20
+_STRING_BYTES = 24  # of a string in TensorFlow, beside its characters
 
 _Values = Iterable[object]
 _Flatten = Callable[[np.ndarray], _Values]
@@ -48,6 +53,43 @@ def dtype_name(enum: int) -> str:
     """Returns a dtype's name as TensorFlow's C++ prints it: `float` rather than `float32`."""
     name = tf.as_dtype(enum).name
     return {"float32": "float", "float64": "double", "float16": "half"}.get(name, name)
+
+
+def from_protos(protos: Mapping[str, tensor_pb2.TensorProto]) -> dict[str, np.ndarray]:
+    """Decodes the inputs of a request.
+
+    Args:
+        protos: By alias.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if a proto contradicts itself, or the shapes declare far more than was sent;
+            nothing is allocated then.
+    """
+    filled = sum(_filled_bytes(proto, alias) for alias, proto in protos.items())
+    if filled > MAX_FILLED_BYTES:
+        raise invalid_argument(
+            f"tensor parsing error: expected shapes that leave at most {MAX_FILLED_BYTES} bytes to be filled with "
+            f"repeated values, got {filled} bytes in {', '.join(sorted(protos))}. Send every value."
+        )
+    return {alias: from_proto(proto, alias) for alias, proto in protos.items()}
+
+
+def _filled_bytes(proto: tensor_pb2.TensorProto, alias: str) -> int:
+    """Returns the size of what decoding adds to the values that were sent."""
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if min(sizes, default=0) < 0:
+        raise invalid_argument(f"tensor parsing error: {alias}")
+    if proto.tensor_content:
+        return 0  # there are as many values as the shape says, or decoding fails
+    try:
+        dtype = tf.as_dtype(proto.dtype)
+        values = getattr(proto, _FIELDS[dtype][0])
+    except (TypeError, KeyError) as error:
+        raise invalid_argument(f"tensor parsing error: {alias}") from error
+    missing = max(0, math.prod(sizes) - len(values) // (2 if dtype.is_complex else 1))
+    if dtype == tf.string:
+        return missing * (_STRING_BYTES + len(values[-1] if values else b""))
+    return missing * int(dtype.size)
 
 
 def from_proto(proto: tensor_pb2.TensorProto, alias: str) -> np.ndarray:

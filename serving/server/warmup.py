@@ -72,6 +72,6 @@ def _replay_one(model: SavedModel, log: prediction_log_pb2.PredictionLog) -> Non
     if kind != "predict_log":
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
     request = log.predict_log.request
-    inputs = {alias: tensors.from_proto(proto, alias) for alias, proto in request.inputs.items()}
+    inputs = tensors.from_protos(request.inputs)
     signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
     predict(model, signature, inputs, request.output_filter)

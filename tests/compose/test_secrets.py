@@ -55,7 +55,12 @@ def test_no_password_is_written_into_the_file():
 def test_the_worker_that_runs_models_code_holds_no_key_to_airflows_database():
     held = set(SERVICES["airflow-worker"]["secrets"]) | set(SERVICES["ml-worker"].get("secrets", []))
 
-    assert held == {"celery_database_password", "redis_password", "airflow_api_secret_key"}
+    assert held == {
+        "celery_database_password",
+        "mlmd_database_password",
+        "redis_password",
+        "airflow_api_secret_key",
+    }
 
 
 @each_service
@@ -67,8 +72,8 @@ def test_a_database_is_asked_for_by_a_role_that_the_first_start_makes(name):
         script,
     )
     asked = re.findall(
-        r"postgresql\+psycopg2://(\w+):(?:%s|[^@]+)@postgres/(\w+)", json.dumps(SERVICES[name])
+        r"postgresql(?:\+psycopg2)?://(\w+):(?:%s|[^@]+)@postgres/(\w+)", json.dumps(SERVICES[name])
     )
 
     assert set(asked) <= set(made)
-    assert len(made) == 3
+    assert len(made) == 4

@@ -16,8 +16,8 @@ def test_the_folder_is_named_after_the_run(folder, ml):
     assert folder.path == ml.home / "pipelines" / "tiny" / "runs" / RUN_ID
 
 
-@pytest.mark.parametrize("run_id", ["", ".", "..", "../../etc", "a/b"])
-def test_a_run_id_that_leads_elsewhere_is_refused(run_id):
+@pytest.mark.parametrize("run_id", ["", ".", "..", "../../etc", "a/b", "a b", "run\n", "a" * 251])
+def test_a_run_id_that_leads_elsewhere_or_that_the_ml_side_refuses_is_refused(run_id):
     with pytest.raises(ValueError, match="name of the run's folder"):
         RunFolder.of("tiny", run_id)
 

@@ -95,3 +95,10 @@ def test_the_release_dag_goes_back_to_the_version_before_and_the_command_line_fo
     rolled_back = stack.slipway("rollback", "digits")
     assert rolled_back.returncode == 0, rolled_back.stderr
     assert stack.stable() == older
+
+
+def test_the_links_to_mlflow_lead_to_its_view_for_model_training(page, stack, first_run):
+    train = json.loads((stack.run_folder(first_run) / "nodes/train.json").read_text())
+    page.goto(train["mlflow_run_url"])
+    page.get_by_role("link", name="Runs", exact=True).first.wait_for()
+    assert page.get_by_role("link", name="Evaluation runs").count() == 0

@@ -1,10 +1,17 @@
 import os
+import signal
+import subprocess
+import sys
+from itertools import takewhile
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from components.errors import SettingsError
 from pipelines import close, config, failures, launch, local_run, prepare, resume
+from pipelines import node as node_program
+from pipelines.cancellation import Cancellation
 from pipelines.node import Attempt
 from pipelines.run_folder import FAILED, RUN, RunFolder
 from pipelines.tracking import Tracker
@@ -29,10 +36,10 @@ def prepared(tiny, tmp_path, monkeypatch):
     return folder
 
 
-def go_on(folder, node):
+def go_on(folder, node, cancellation=None):
     seen = []
     summary = local_run.go_on(
-        folder, resume.plan(folder, node), lambda node, state: seen.append((node, state))
+        folder, resume.plan(folder, node), lambda node, state: seen.append((node, state)), cancellation
     )
     return summary, [node for node, state in seen if state == "running"]
 
@@ -94,3 +101,121 @@ def test_a_run_whose_promotion_was_made_to_ask_a_person_ends_before_push(tmp_pat
         folder.write(RUN, prepared)
         assert local_run._waits_for_approval(folder, "push") is waits
         assert not local_run._waits_for_approval(folder, "register")
+def told(folder):
+    """State of the MLflow run of each node, and of the whole run, and why."""
+    client = MlflowClient(tracking_uri=folder.require(RUN)["tracking_uri"])
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    return {
+        run.data.tags["slipway.node"]: (run.info.status, run.data.tags.get("slipway.reason")) for run in runs
+    }
+
+
+CANCELLED = {
+    "make": ("FINISHED", ""),
+    "double": ("KILLED", "Cancelled: the process was asked to stop."),
+    "pipeline": ("FAILED", "double: Cancelled: the process was asked to stop."),
+}
+GO_ON = "slipway run tiny --from double --run-id first"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_the_node_closes_the_run_and_it_goes_on_later(prepared, tiny, number):
+    asked = f"    import os; os.kill(os.getpid(), {number:d})\n"
+    tiny.change("double", "    write(", f"{asked}    write(")
+    with Cancellation() as cancellation:
+        summary, ran = go_on(prepared, "make", cancellation)
+
+    assert ran == ["prepare", "make", "double", "close"]
+    assert (summary["state"], summary["resume"]) == (FAILED, GO_ON)
+    assert told(prepared) == CANCELLED
+    assert cancellation.signal == number
+
+    tiny.change("double", asked, "")
+    assert {node["state"] for node in go_on(prepared, "double")[0]["nodes"].values()} == {"succeeded"}
+
+
+@pytest.fixture
+def as_a_process(prepared, monkeypatch):
+    """Runs a node as `python -m pipelines.node` does; what that changes in this process is put back."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(prepared.path.parents[3]))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield lambda node: node_program.run("tiny", "first", node)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_process_of_one_node_cancels_it(prepared, tiny, as_a_process, number):
+    tiny.change("double", "    write(", f"    import os; os.kill(os.getpid(), {number:d})\n    write(")
+    assert as_a_process("make") == 0
+    assert as_a_process("double") == failures.CANCELLED
+    assert told(prepared)["double"] == CANCELLED["double"]
+
+
+def test_a_signal_between_two_nodes_cancels_the_next_one(prepared):
+    def stop(node, state):
+        if (node, state) == ("make", "success"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with Cancellation() as cancellation:
+        summary = local_run.go_on(prepared, resume.plan(prepared, "make"), stop, cancellation)
+
+    assert summary["resume"] == GO_ON
+    assert told(prepared)["pipeline"] == CANCELLED["pipeline"]
+
+
+def test_a_signal_while_the_run_is_closed_lets_it_be_closed(prepared):
+    def stop(node, state):
+        if (node, state) == ("close", "running"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with Cancellation() as cancellation:
+        local_run.go_on(prepared, resume.plan(prepared, "make"), stop, cancellation)
+
+    assert {status for status, _ in told(prepared).values()} == {"FINISHED"}
+
+
+def test_a_signal_while_the_run_is_prepared_ends_what_it_opened_in_mlflow(prepared, monkeypatch):
+    def opens_and_is_stopped(folder):
+        Tracker(os.environ["MLFLOW_TRACKING_URI"], "tiny").open(folder.run_id, "")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(prepare, "run", opens_and_is_stopped)
+    monkeypatch.setenv("SLIPWAY_HOME", str(prepared.path.parents[3]))
+    with Cancellation() as cancellation:
+        summary = local_run.run("tiny", {}, lambda node, state: None, cancellation, "first")
+
+    assert summary["state"] == FAILED
+    assert told(prepared)["pipeline"] == ("FAILED", "Cancelled: the process was asked to stop.")
+
+
+@pytest.mark.e2e
+def test_ctrl_c_ends_the_command_with_130_and_says_how_to_go_on(prepared, tiny):
+    tiny.change(
+        "double", "    write(", "    print('waiting', flush=True); import time; time.sleep(600)\n    write("
+    )
+    program = (
+        "import sys; from pipelines import resume; from pipelines.cli import runs; "
+        "from pipelines.run_folder import RunFolder; folder = RunFolder.here('tiny', 'first'); "
+        "plan = resume.plan(folder, 'make'); "
+        "sys.exit(runs._here('tiny', lambda local_run, *told: local_run.go_on(folder, plan, *told)))"
+    )
+    project = Path(__file__).parents[2]
+    environment = {
+        **os.environ,
+        "SLIPWAY_HOME": str(prepared.path.parents[3]),
+        "PYTHONPATH": os.pathsep.join([str(project), str(tiny.folder)]),
+    }
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        said = list(takewhile(lambda line: line != "waiting\n", running.stdout))
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+
+    assert running.returncode == 130, "".join(said) + rest
+    assert f"To go on from there: {GO_ON}" in rest
+    assert "Traceback" not in rest
+    assert told(prepared) == CANCELLED

@@ -1,6 +1,8 @@
 import pytest
 
 from components.errors import SettingsError
+from dags import run_folder as dags_run_folder
+from pipelines import run_folder
 from pipelines.run_folder import NodeResult, RunFolder
 
 
@@ -19,8 +21,8 @@ def test_a_file_is_never_seen_half_written(tmp_path):
     assert folder.read("run.json") == {"a": 1}
 
 
-@pytest.mark.parametrize("run_id", ["", "..", "a/b", "../../etc", "a b"])
-def test_a_run_id_that_could_leave_the_folder_is_refused(tmp_path, run_id):
+@pytest.mark.parametrize("run_id", ["", ".", "..", "a/b", "../../etc", "a b", "run\n", "a" * 251])
+def test_a_run_id_that_could_leave_the_folder_or_is_none_of_airflows_is_refused(tmp_path, run_id):
     with pytest.raises(SettingsError, match="Expected a run id"):
         RunFolder(tmp_path, "digits", run_id)
 
@@ -28,3 +30,7 @@ def test_a_run_id_that_could_leave_the_folder_is_refused(tmp_path, run_id):
 def test_a_run_that_was_not_prepared_says_what_to_do(tmp_path):
     with pytest.raises(SettingsError, match=r"Expected run.json in .*clear the task `prepare`"):
         RunFolder(tmp_path, "digits", "run").require("run.json")
+
+
+def test_both_environments_take_the_same_run_ids():
+    assert run_folder.RUN_ID == dags_run_folder.RUN_ID

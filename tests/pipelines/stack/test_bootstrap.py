@@ -116,3 +116,38 @@ def test_an_old_python_is_told_which_one_it_needs(monkeypatch, capsys):
 
     assert bootstrap.main(["ml"]) == 1
     assert "needs Python 3.9 or newer" in capsys.readouterr().err
+
+
+TALKING_UV = 'for package in a b c; do echo " + $package==1.0" >&2; done'
+
+
+@pytest.fixture
+def installable(machine):
+    """A machine with Python, the locks and a uv that names every package; what uv ends with is given."""
+    python(machine / "bin" / "python3.10", "3.10")
+
+    def with_uv(exit_code):
+        installing = f"{TALKING_UV}; exit {exit_code}"
+        executable(machine / "bin" / "uv", f"case $1 in --version) echo uv 0.9.0;; pip) {installing};; esac")
+        (machine / "project/.venv/ml").mkdir(parents=True)
+
+    return with_uv
+
+
+def test_installing_says_what_it_does_and_that_it_is_done_not_each_package(installable, capfd):
+    installable(0)
+
+    assert bootstrap.main(["ml"]) == 0
+
+    assert [line.split()[0] for line in "".join(capfd.readouterr()).splitlines()] == ["Installing", "The"]
+
+
+def test_an_installation_that_fails_says_all_that_uv_said(installable, capfd):
+    installable(2)
+
+    assert bootstrap.main(["ml"]) == 1
+
+    said = capfd.readouterr().err
+    assert " + c==1.0" in said
+    assert "pip sync --require-hashes" in said
+    assert "exit code 2" in said

@@ -156,5 +156,7 @@ def test_an_installed_tensorflow_serving_is_preferred_and_gets_the_same_flags(
 
 def test_a_company_proxy_is_not_asked_for_the_loopback_interface(prepared, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.setenv("no_proxy", ".intern, localhost")
 
-    assert shared_environment(prepared)["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+    environment = shared_environment(prepared)
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "example.org,.intern,localhost,127.0.0.1"

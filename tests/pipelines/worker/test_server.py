@@ -68,6 +68,11 @@ def test_a_node_is_run_and_its_output_and_exit_code_come_back(listening):
             {"pipeline": "digits", "run_id": "../..", "node": "train"}, "Expected a run id", id="a way out"
         ),
         pytest.param(
+            {"pipeline": "digits", "run_id": "a-run\n", "node": "train"},
+            "Expected a run id",
+            id="a line more",
+        ),
+        pytest.param(
             {"pipeline": "digits", "run_id": "other", "node": "train"}, "it has no folder", id="no such run"
         ),
     ],

@@ -1,4 +1,6 @@
 import concurrent.futures
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,3 +162,74 @@ def test_metadata_holds_every_signature(client, refused):
     request.metadata_field.append("assets")
     with refused("INVALID_ARGUMENT", "Metadata field assets is not supported"):
         client.predictions.GetModelMetadata(request)
+
+
+def peak_mib(process):
+    """The most memory that a process ever held."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
+
+
+def declared(dtype, *sizes, **values):
+    """A tensor of a few bytes that declares a shape of any size."""
+    import tensorflow as tf
+    from tensorflow.core.framework import tensor_pb2
+
+    proto = tensor_pb2.TensorProto(dtype=getattr(tf, dtype).as_datatype_enum, **values)
+    for size in sizes:
+        proto.tensor_shape.dim.add(size=size)
+    return proto
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("dtype", "sizes", "values"),
+    [
+        pytest.param("float32", (2**27,), {"float_val": [1.0]}, id="one value for half a GiB"),
+        pytest.param("float32", (2**27,), {}, id="no value"),
+        pytest.param("float32", (2**33, 2**31), {"float_val": [1.0]}, id="a product beyond 64 bits"),
+        pytest.param("string", (2**23,), {"string_val": [b""]}, id="empty strings"),
+        pytest.param("string", (2**10,), {"string_val": [b"x" * 2**17]}, id="one long string, many times"),
+    ],
+)
+def test_a_small_request_that_declares_a_huge_tensor_is_refused_before_anything_is_allocated(
+    client, server, refused, dtype, sizes, values
+):
+    request = client.request({})
+    request.inputs["x"].CopyFrom(declared(dtype, *sizes, **values))
+    before = peak_mib(server.process)
+    with refused("INVALID_ARGUMENT", "at most 67108864 bytes to be filled with repeated values"):
+        client.predictions.Predict(request, timeout=60)
+    assert peak_mib(server.process) - before < 100
+
+
+@pytest.mark.usefixtures("served")
+def test_many_inputs_that_each_declare_much_are_refused_together(client, refused):
+    request = client.request({})
+    for number in range(5):
+        request.inputs[f"x{number}"].CopyFrom(declared("float32", 2**22, float_val=[1.0]))
+    with refused("INVALID_ARGUMENT", "got 83886060 bytes in x0, x1, x2, x3, x4"):
+        client.predictions.Predict(request, timeout=60)
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("sizes", "values", "answer"),
+    [
+        pytest.param((2, 2), {"float_val": [1.0, 2.0]}, [3, 3, 4, 4], id="the last value fills the rest"),
+        pytest.param((1, 2), {}, [0, 0], id="none is zero"),
+        pytest.param((0, 2), {}, [], id="no rows"),
+    ],
+)
+def test_a_last_value_stands_for_those_that_follow(client, sizes, values, answer):
+    request = client.request({})
+    request.inputs["x"].CopyFrom(declared("float32", *sizes, **values))
+    assert list(client.predictions.Predict(request, timeout=60).outputs["y"].float_val) == answer
+
+
+@pytest.mark.usefixtures("served")
+def test_a_negative_size_is_no_shape(client, refused):
+    request = client.request({})
+    request.inputs["x"].CopyFrom(declared("float32", -1, 2, float_val=[1.0, 2.0]))
+    with refused("INVALID_ARGUMENT", "tensor parsing error: x"):
+        client.predictions.Predict(request, timeout=60)
