@@ -1,4 +1,4 @@
-"""What a person reads who is asked to approve a promotion: the candidate beside the champion."""
+"""What a person reads who is asked to approve a promotion, and what the person answered."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,6 +6,16 @@ from typing import Any
 from pipelines import model_card
 from pipelines.run_folder import RUN, RunFolder
 from pipelines.stack.settings import Stack
+
+NODE = "approve"
+APPROVED = "approved"
+REJECTED = "rejected"
+
+
+def decision(folder: RunFolder) -> Mapping[str, str]:
+    """Returns what was answered: `answer`, `by` and `at`; empty where nobody was asked, or nobody has answered yet."""
+    result = folder.results().get(NODE)
+    return (result.decision or {}) if result else {}
 
 
 def body(folder: RunFolder, registered: Mapping[str, float]) -> str:

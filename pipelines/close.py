@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.errors import SettingsError
-from pipelines import resume
+from pipelines import approval, resume
 from pipelines.addresses import tracking_uri
 from pipelines.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
+from serving import history
+from serving.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +103,7 @@ def run(folder: RunFolder) -> str:
     parent = prepared["mlflow_run"]
     tracker.content(parent, summary, SUMMARY)
     tracker.metrics(parent, _headline(summary["metrics"]))
+    _note_decision(folder, tracker, parent)
     _end(tracker, parent, summary["state"], summary["reason"])
     if summary["resume"]:
         logger.info("To go on from there: %s", summary["resume"])
@@ -108,6 +111,21 @@ def run(folder: RunFolder) -> str:
         "Run %s: %s%s", folder.run_id, summary["state"], f": {summary['reason']}" if summary["reason"] else ""
     )
     return tracker.url(parent)
+
+
+def _note_decision(folder: RunFolder, tracker: Tracker, parent: str) -> None:
+    """Writes to MLflow what a person answered; a version that was rejected is not asked about again by itself."""
+    decision = approval.decision(folder)
+    if not decision:
+        return
+    tracker.tag(parent, {f"slipway.approval_{name}": value for name, value in decision.items()})
+    registered = folder.results().get("register")
+    if decision["answer"] == approval.REJECTED and registered and registered.metrics:
+        Registry(tracker.uri).tag_version(
+            folder.pipeline,
+            int(registered.metrics["version"]),
+            history.rejected(decision["by"], decision["at"]),
+        )
 
 
 def _end(tracker: Tracker, parent: str, state: str, reason: str) -> None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pipelines import close, failures, prepare, resume
+from pipelines import approval, close, failures, prepare, resume
 from pipelines.cancellation import Cancellation
 from pipelines.node import Attempt
 from pipelines.run_folder import RUN, RunFolder
@@ -25,7 +25,8 @@ def new_run_id() -> str:
 
 
 def _waits_for_approval(folder: RunFolder, node: str) -> bool:
-    return node == "push" and folder.require(RUN)["promotion"]["mode"] == "approval"
+    asks = folder.require(RUN)["promotion"]["mode"] == "approval"
+    return node == "push" and asks and approval.decision(folder).get("answer") != approval.APPROVED
 
 
 class _Walk:

@@ -44,6 +44,8 @@ class NodeResult:
         seconds: How long it took.
         metrics: What it measured.
         approval_body: Markdown for the person who is asked to approve; `register` writes it.
+        decision: What a person answered: `answer` (`approved`, `rejected` or `expired`), `by` and `at`; `approve`
+            writes it.
     """
 
     state: str
@@ -54,6 +56,7 @@ class NodeResult:
     seconds: float = 0.0
     metrics: Mapping[str, float] | None = None
     approval_body: str = ""
+    decision: Mapping[str, str] | None = None
 
 
 class RunFolder:

@@ -102,8 +102,8 @@ class TrackedNode:
 
     def _wanted_by(self) -> str:
         """Returns who approved the run's promotion, for the version that goes live by it."""
-        decision = self.folder.read("nodes/approve.json").get("decision", {})
-        approved = decision.get("answer") == "approved"
+        decision = approval.decision(self.folder)
+        approved = decision.get("answer") == approval.APPROVED
         return f"{decision['by']}, who approved run {self.folder.run_id}" if approved else ""
 
     def _close_failed(self, error: BaseException) -> None:

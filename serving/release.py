@@ -134,12 +134,15 @@ class Release:
             ServerUnavailableError: If the model server does not answer.
         """
         with self._alone(model) as roles:
-            if roles.champion is not None:
+            followed = None
+            # Somebody may move the alias on, or back, while the version that it named is being loaded.
+            while roles.champion is not None and roles.champion != followed:
+                followed = roles.champion
                 self._follow(model, roles, by)
-            challenger = self.registry.roles(model).challenger
-            if challenger is not None:
+                roles = self.registry.roles(model)
+            if roles.challenger is not None:
                 try:
-                    self._transition(model).serve_canary(challenger)
+                    self._transition(model).serve_canary(roles.challenger)
                 except (RegistryError, ReleaseError) as error:
                     logger.warning("The challenger of %s is not served: %s", model, error)
             return self.fleet.served(model)

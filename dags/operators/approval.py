@@ -59,8 +59,7 @@ class PromotionApproval(ApprovalOperator):
         first_try = {"first_try": context["ti"].max_tries - self.retries + 1}  # clearing the task raises it
         if folder.read(ASKED) == first_try:
             self._take_answer(context)
-        why = f"A person is asked: {promotion['reason']}\n\n" if promotion.get("reason") else ""
-        self.body = why + (folder.record(self.evidence).get("approval_body") or NO_METRICS)
+        self.body = folder.record(self.evidence).get("approval_body") or NO_METRICS
         try:
             return super().execute(context)
         except TaskAwaitingInput:

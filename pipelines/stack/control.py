@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from components.errors import SettingsError, UnavailableError
-from pipelines.stack import airflow_setup, credentials, processes, supervision
+from pipelines.stack import airflow_setup, credentials, processes, served, supervision
 from pipelines.stack.folders import make_folders
 from pipelines.stack.health import ServiceState, health
 from pipelines.stack.ports import check_ports
@@ -157,6 +157,8 @@ def _report_addresses(stack: Stack, report: Report) -> None:
     )
     report(f"MLflow        {stack.mlflow_url}")
     report(f"Model server  gRPC {stack.grpc_target}, REST {stack.rest_url}")
+    for model in served.states(stack):
+        report(f"Model {model.model}: {model.problem or f'version {model.answers} is champion and answers'}")
 
 
 def _client(stack: Stack) -> SupervisorClient:

@@ -48,7 +48,7 @@ def test_the_form_cannot_skip_an_approval_that_the_run_demands(asking):
     with pytest.raises(TaskAwaitingInput):
         asking.ask(form="auto")
 
-    assert asking.asked[0]["body"].startswith("A person is asked: no champion to compare with\n\n")
+    assert len(asking.asked) == 1
 
 
 def test_a_run_that_promotes_by_itself_asks_nobody_whatever_the_form_said(asking):
