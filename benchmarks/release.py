@@ -47,7 +47,9 @@ def created(airflow: AirflowClient) -> list[datetime.datetime]:
     return [datetime.datetime.fromisoformat(run["queued_at"].replace("Z", "+00:00")) for run in runs]
 
 
-def move_alias(stack: private_stack.PrivateStack, registry: MlflowClient, version: int) -> tuple[float, float]:
+def move_alias(
+    stack: private_stack.PrivateStack, registry: MlflowClient, version: int
+) -> tuple[float, float]:
     """Moves the alias; returns the seconds until the DAG had a run, and until the version answered."""
     airflow, before = AirflowClient(stack.stack), len(created(AirflowClient(stack.stack)))
     with Client(stack.stack.grpc_target) as client:

@@ -5,9 +5,9 @@ Set by whoever runs the node; a component that runs on its own gets a context wi
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -28,6 +28,7 @@ class NodeContext:
         tags: Where the node's results come from: DAG run, data digest, code version.
         description: Markdown about the model that the run has made, for the page of its version.
         wanted_by: Who approved the promotion; empty where nobody was asked.
+        key: Of the cache: the same exactly where inputs, parameters, code and libraries are the same.
         observe: Called with metrics (name to value) and a step while the node works.
     """
 
@@ -39,6 +40,7 @@ class NodeContext:
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     wanted_by: str = ""
+    key: str = ""
     observe: Callable[[Mapping[str, float], int], None] = _unobserved
 
 
@@ -58,3 +60,11 @@ def running(context: NodeContext) -> Iterator[NodeContext]:
         yield context
     finally:
         _context.reset(token)
+
+
+@contextmanager
+def keyed(key: str) -> Iterator[None]:
+    """Lets the node that is running, where there is one, know its cache key inside the block."""
+    known = _context.get()
+    with running(replace(known, key=key)) if known else nullcontext():
+        yield

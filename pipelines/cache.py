@@ -73,10 +73,12 @@ class Answer:
     """What the cache has to say about a node.
 
     Attributes:
+        key: Over inputs, parameters, code and libraries; empty where there are no inputs to make it from.
         run_id: Run whose execution made the outputs; empty where the cache has none.
         digests: By URI of each output, the digest it was published with; empty where none was noted.
     """
 
+    key: str = ""
     run_id: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -98,7 +100,7 @@ def ask(
     representation: pipeline_pb2.Pipeline,
     executor: message.Message,
 ) -> Answer:
-    """Finds the execution that the launcher would answer from.
+    """Finds the key of a node, and the execution that the launcher would answer from.
 
     Args:
         store: Open connection.
@@ -128,15 +130,15 @@ def ask(
     newest_first = execution_lib.sort_executions_newest_to_oldest(
         each for each in found if each.last_known_state in metadata.SUCCESSFUL
     )
-    return _answer(store, newest_first[0].id) if newest_first else Answer()
+    return _answer(store, context.name, newest_first[0].id) if newest_first else Answer(context.name)
 
 
-def _answer(store: Metadata, execution_id: int) -> Answer:
+def _answer(store: Metadata, key: str, execution_id: int) -> Answer:
     made_by = origin(store, execution_id)
     kept = json.loads(made_by.custom_properties[DIGESTS].string_value or "{}")
     outputs = metadata.artifacts(store, execution_id, mlmd.Event.OUTPUT).values()
     digests = {each.uri: kept.get(each.uri, "") for artifacts in outputs for each in artifacts}
-    return Answer(run_of(store, made_by.id), digests)
+    return Answer(key, run_of(store, made_by.id), digests)
 
 
 def origin(store: Metadata, execution_id: int) -> mlmd.Execution:

@@ -51,6 +51,12 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     order = list(resume.upstream(folder))
     results = {node: left[node] for node in (*order, *left) if node in left}
     state, reason = _ending(folder.pipeline, tasks, results)
+    if outdated := resume.outdated(folder):
+        old = (
+            f"{', '.join(outdated)} succeeded on data that this run no longer names: the data was taken anew, "
+            "and they did not run again. Clear them too"
+        )
+        state, reason = FAILED, f"{reason}; {old}" if state == FAILED and reason else old
     metrics = {
         f"{node}.{name}": value
         for node, result in results.items()
@@ -80,8 +86,10 @@ def _resume(
     folder: RunFolder, order: Sequence[str], results: Mapping[str, NodeResult], tasks: Mapping[str, str]
 ) -> str:
     """Returns the command that goes on from the first node that failed; empty where none was reached."""
+    outdated = resume.outdated(folder)
     for node in order:
-        if tasks.get(node) == "failed" or (node in results and results[node].state == FAILED):
+        failed = tasks.get(node) == "failed" or (node in results and results[node].state == FAILED)
+        if failed or node in outdated:
             return resume.command(folder.pipeline, node, folder.run_id)
     return ""
 

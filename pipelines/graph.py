@@ -56,11 +56,17 @@ NODES = (
         "ingest",
         "component",
         "data",
-        "Reads the source into tf.Examples, split by a hash of each record's id. Unreadable records go to "
+        "Reads the source into tf.Examples, split by a hash of each image. Unreadable records go to "
         "quarantine with a reason each; too many of them fail the task.",
     ),
     NodeSpec("statistics", "component", "data", "TFX StatisticsGen: statistics of every feature and split."),
-    NodeSpec("schema", "component", "data", "TFX SchemaGen: types and shapes, inferred from the statistics."),
+    NodeSpec(
+        "schema",
+        "component",
+        "data",
+        "The schema that the data is held to: curated in the repository, else the one accepted last (TFX "
+        "ImportSchemaGen). The first run infers one (TFX SchemaGen), which is accepted when its data is validated.",
+    ),
     NodeSpec("anomalies", "component", "data", "TFX ExampleValidator: the statistics against the schema."),
     NodeSpec(
         "validate",
@@ -80,7 +86,7 @@ NODES = (
         "component",
         "model",
         "TFX Trainer under MirroredStrategy over all visible devices. Resumes at the last complete epoch when "
-        "tried again. Curves grow on its MLflow run.",
+        "tried again on the same data, settings and code. Curves grow on its MLflow run.",
     ),
     NodeSpec(
         "evaluate",
@@ -142,6 +148,9 @@ DEFAULTS = {
     "approve": NodeResources(timeout_s=24 * 3600, retries=0),
     "close": NodeResources(timeout_s=600),
 }
+
+# What they answer depends on the registry and the model server, which no cache key knows.
+NEVER_CACHED = ("register", "push")
 
 
 def resources(config: PipelineConfig, node: str) -> NodeResources:

@@ -15,6 +15,7 @@ from components.infra_validation.component import ModelServerValidator
 from components.ingestion.component import ImageExampleGen
 from components.push.component import VerifiedPusher
 from components.registration.component import ModelRegistrar
+from components.validation import schema as schemas
 from components.validation.component import DataValidator
 from pipelines.config import PipelineConfig
 
@@ -48,6 +49,7 @@ class Placement:
         live_version: Version that is live; `None` while nothing is.
         live_model: Model artifact folder of the version to compare with; `None` where there is none.
         accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+        schema: File of the schema that the data is held to; `None` infers one from the data.
     """
 
     pipeline_root: str
@@ -60,6 +62,7 @@ class Placement:
     live_version: int | None = None
     live_model: str | None = None
     accepted_statistics: str | None = None
+    schema: str | None = None
 
 
 def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
@@ -69,10 +72,10 @@ def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
         source_digest=placement.source_digest,
     ).with_id("ingest")
     examples = ingest.outputs["examples"]
-    statistics = tfx.components.StatisticsGen(examples=examples).with_id("statistics")
-    schema = tfx.components.SchemaGen(
-        statistics=statistics.outputs["statistics"], infer_feature_shape=True
-    ).with_id("schema")
+    statistics = tfx.components.StatisticsGen(
+        examples=examples, stats_options=schemas.statistics_options(len(config.data.classes))
+    ).with_id("statistics")
+    schema = _schema(placement, statistics)
     anomalies = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     ).with_id("anomalies")
@@ -101,6 +104,16 @@ def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
     ).with_id("augment")
     nodes["augment"].add_upstream_node(nodes["validate"])
     return nodes
+
+
+def _schema(placement: Placement, statistics: BaseNode) -> BaseNode:
+    if placement.schema:
+        imported = tfx.components.ImportSchemaGen(schema_file=placement.schema).with_id("schema")
+        imported.add_upstream_node(statistics)  # one graph, whether the schema is imported or inferred
+        return imported
+    return tfx.components.SchemaGen(
+        statistics=statistics.outputs["statistics"], infer_feature_shape=True
+    ).with_id("schema")
 
 
 def statistics_splits() -> str:

@@ -16,8 +16,9 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
 
+from components import runtime
 from components.errors import SlipwayError
-from pipelines import attempts, cache, code_digest, metadata
+from pipelines import attempts, cache, code_digest, graph, metadata
 from pipelines.metadata_store import Store
 
 CODE = "slipway_code"
@@ -117,17 +118,23 @@ def _attempt(
     representation: pipeline_pb2.Pipeline,
     node: pipeline_pb2.PipelineNode,
     executor: Any,
-) -> pipeline_pb2.PipelineNode:
-    """Returns the node as it is launched this time: its code in the cache's key, its inputs those that count."""
+) -> tuple[pipeline_pb2.PipelineNode, str]:
+    """Returns the node as it is launched this time, and its cache key.
+
+    Its code is in the key, and its inputs are those that count. What has no executor has no key.
+    """
     if executor is None:
         with Store(connection) as store:
-            return attempts.begin(store, node)
+            return attempts.begin(store, node), ""
     code = _code(node, executor)
     with Store(connection) as store:
         attempt = attempts.begin(store, node)
         for name, value in ((CODE, code.sources), (LIBRARIES, code.libraries)):
             attempt.parameters.parameters[name].field_value.string_value = value
         answer = cache.ask(store, attempt, representation, executor)
+    if node.node_info.id in graph.NEVER_CACHED:
+        attempt.execution_options.caching_options.enable_cache = False
+        return attempt, answer.key
     # Others have their turn at the store while the files are read.
     if problem := answer.problem():
         logger.warning(
@@ -137,7 +144,7 @@ def _attempt(
             problem,
         )
         attempt.execution_options.caching_options.enable_cache = False
-    return attempt
+    return attempt, answer.key
 
 
 def launch(
@@ -163,8 +170,8 @@ def launch(
         raise SlipwayError(f"Expected one of the nodes {', '.join(nodes)}, got {node_id!r}.")
     deployment = runner_utils.extract_local_deployment_config(representation)
     executor = runner_utils.extract_executor_spec(deployment, node_id)
-    attempt = _attempt(connection, representation, nodes[node_id], executor)
-    launched = launcher.Launcher(
+    attempt, key = _attempt(connection, representation, nodes[node_id], executor)
+    prepared = launcher.Launcher(
         pipeline_node=attempt,
         mlmd_connection=Store(connection),
         pipeline_info=representation.pipeline_info,
@@ -172,6 +179,8 @@ def launch(
         executor_spec=executor,
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         custom_executor_operators=cache.OPERATORS,
-    ).launch()
+    )
+    with runtime.keyed(key):
+        launched = prepared.launch()
     with Store(connection) as store:
         return _outcome(store, node_id, launched.execution_id if launched else None)

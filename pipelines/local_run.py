@@ -96,7 +96,7 @@ def run(
         run_id: Of the new run; made up where none is given.
     """
     folder = RunFolder.here(pipeline, run_id or new_run_id())
-    folder.write(prepare.REQUEST, {"values": dict(values), "run_id": folder.run_id})
+    folder.write(prepare.REQUEST, {"values": dict(values), "run_id": folder.run_id, "done": []})
     walk = _Walk(folder, report, cancellation)
     return walk.to_the_end(resume.upstream(folder)) if walk.attempt("prepare") else walk.unprepared()
 

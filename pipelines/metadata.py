@@ -54,6 +54,19 @@ def parameters(found: mlmd.Execution) -> dict[str, str | int | float]:
     return {name: getattr(value, value.WhichOneof("value")) for name, value in values.items()}
 
 
+def newest_output(store: Metadata, run_id: str, pipeline: str, node: str) -> str:
+    """Returns the folder of the one output of a node's newest success in a run.
+
+    Raises:
+        StopIteration: If the node has not succeeded in this run.
+    """
+    run = store.store.get_context_by_type_and_name("pipeline_run", run_id)
+    in_run = {each.id for each in store.store.get_executions_by_context(run.id)} if run else set()
+    newest = next(each for each in _successful(store, pipeline, node) if each.id in in_run)
+    ((output,),) = artifacts(store, newest.id, mlmd.Event.OUTPUT).values()
+    return str(output.uri)
+
+
 def artifacts(store: Metadata, execution_id: int, kind: mlmd.Event.Type) -> dict[str, list[Artifact]]:
     """Returns the inputs or outputs of an execution by channel.
 

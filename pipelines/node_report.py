@@ -19,6 +19,9 @@ from pipelines.tracking import Tracker, digest_of_split
 # Pages and pictures travel; of Data Docs only what one run shows, not 4 MB of static files each time.
 LEFT_OUT = shutil.ignore_patterns("static")
 
+# MLflow never changes a parameter, and another attempt may read other data, as it may run other code: they are tags.
+MAY_CHANGE = ("source_digest", "schema_file")
+
 
 # They carry the reason why a version was not promoted.
 RELEASING = (RegisteredModelVersion.TYPE_NAME, PushedVersion.TYPE_NAME)
@@ -121,9 +124,8 @@ def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -
 
 
 def _flat_parameters(execution: Execution) -> dict[str, Any]:
-    # Code and libraries are tags: MLflow never changes a parameter, and another attempt may run other code.
     return {
         name: value
         for name, value in execution.parameters.items()
-        if value not in ("", None) and not name.startswith("slipway_")
+        if value not in ("", None) and name not in MAY_CHANGE and not name.startswith("slipway_")
     }

@@ -1,13 +1,13 @@
 """The first task of every run: resolves the configuration, compiles the run, opens its MLflow run.
 
-Everything a later node needs lies in the run's folder afterwards; nothing is resolved twice.
+Everything a later node needs lies in the run's folder afterwards; no later node resolves anything.
 """
 
 import json
 import logging
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib import metadata as packages
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from components.ingestion import sources
 from pipelines import (
     comparison,
+    data_schema,
     image_pipeline,
     launch,
     live_model,
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 REQUEST = "request.json"
 REPRESENTATION = "pipeline.json"
+INGEST = "ingest"
+EVALUATE = "evaluate"
 
 LONGEST_TAG = 8000  # MLflow's limit on a tag of a run
 
@@ -61,27 +64,56 @@ def _request(folder: RunFolder) -> dict[str, Any]:
     return {"values": {}, "done": [], **folder.read(REQUEST)}
 
 
+def _configured(folder: RunFolder, request: Mapping[str, Any]) -> PipelineConfig:
+    if "dag_id" in request:
+        manifest.check_drawn(configuration.load(folder.pipeline))
+    return configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
+
+
+def _takes_data(folder: RunFolder, done: Collection[str]) -> bool:
+    """Returns whether a prepared run is about to read its data again."""
+    return INGEST in resume.upstream(folder) and INGEST not in done
+
+
+def _outdated(
+    folder: RunFolder, prepared: Mapping[str, Any], digest: str, done: Collection[str]
+) -> list[str]:
+    """Returns what succeeded on data that the run no longer names, and is not going to run again."""
+    if not prepared:
+        return []
+    same = prepared["data_digest"] == digest
+    old = resume.outdated(folder) if same else resume.dependents(folder, INGEST)
+    return [node for node in old if node in done]
+
+
+def _forget_results(folder: RunFolder, kept: Collection[str]) -> None:
+    for node in folder.results():
+        if node not in kept:
+            folder.forget_result(node)
+
+
 def run(folder: RunFolder) -> str:
     """Prepares a run. Returns the page of its MLflow run.
 
-    Repeated, as when a task is cleared, it opens the MLflow run again. A run stays what it was prepared to be, but
-    for what it is compared with: where `evaluate` runs again, that is what is live now.
+    Repeated, as when a task is cleared, it opens the MLflow run again. Where `ingest` is going to run again, the
+    run takes the data as it is now, and everything that follows from the data is resolved anew. Where `evaluate` is,
+    the run is compared with what is live now. Else a run stays what it was prepared to be, as its configuration always
+    does.
 
     Raises:
         SettingsError: If a value is unknown, malformed or out of range, or Airflow drew a stale manifest.
-        DataError: If the data cannot be found.
+        DataError: If the data cannot be found, or changes while it is read.
     """
-    request = _request(folder)
-    if prepared := folder.read(RUN):
+    request, prepared = _request(folder), folder.read(RUN)
+    if prepared and not _takes_data(folder, request["done"]):
         tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
         parent = tracker.open(folder.run_id, "")
-        if "evaluate" in resume.upstream(folder) and "evaluate" not in request["done"]:
+        if EVALUATE in resume.upstream(folder) and EVALUATE not in request["done"]:
             _compare_anew(folder, prepared, tracker)
         return tracker.url(parent)
-    if "dag_id" in request:
-        manifest.check_drawn(configuration.load(folder.pipeline))
-    config = configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
+    config = PipelineConfig(**prepared["config"]) if prepared else _configured(folder, request)
     placement = _placement(folder, config)
+    outdated = _outdated(folder, prepared, placement.source_digest, request["done"])
     compared = _compile(folder, config, placement)
     tags = {
         "slipway.pipeline": config.name,
@@ -93,15 +125,19 @@ def run(folder: RunFolder) -> str:
     }
     tracker = Tracker(placement.tracking_uri, config.name)
     parent = _open(tracker, folder, config, tags)
+    # Before run.json: killed in between, the data is still that of before, and all this is done again.
+    _forget_results(folder, set(request["done"]) - set(outdated))
     prepared = {
         "config": config.model_dump(),
         "data_digest": placement.source_digest,
         "accepted_statistics": placement.accepted_statistics,
+        "schema": placement.schema,
         "code_version": tags["slipway.code_version"],
         "tracking_uri": tracker.uri,
         "experiment_id": tracker.experiment_id,
         "mlflow_run": parent,
         "tags": tags,
+        "outdated": outdated,
     }
     _keep(folder, prepared, compared, tracker)
     logger.info("Data %s, code %s", placement.source_digest[:12], tags["slipway.code_version"])
@@ -115,6 +151,7 @@ def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Track
         folder,
         source_digest=prepared["data_digest"],
         accepted_statistics=prepared["accepted_statistics"],
+        schema=prepared["schema"],
     )
     _keep(folder, prepared, _compile(folder, config, placement), tracker)
 
@@ -153,10 +190,13 @@ def _placement(folder: RunFolder, config: PipelineConfig) -> Placement:
     digest = sources.digest(config.data.ingestion())
     with Store(metadata.connection(folder.pipeline_dir)) as store:
         accepted = metadata.accepted_statistics(store, config.name, digest)
-    return _placed(folder, source_digest=digest, accepted_statistics=accepted)
+    schema = data_schema.to_import(folder, config, digest)
+    return _placed(folder, source_digest=digest, accepted_statistics=accepted, schema=schema)
 
 
-def _placed(folder: RunFolder, *, source_digest: str, accepted_statistics: str | None) -> Placement:
+def _placed(
+    folder: RunFolder, *, source_digest: str, accepted_statistics: str | None, schema: str | None
+) -> Placement:
     """Finds the servers and folders of this machine, for data that is known."""
     command = model_server.command()
     return Placement(
@@ -168,6 +208,7 @@ def _placed(folder: RunFolder, *, source_digest: str, accepted_statistics: str |
         server_version=model_server.version(command),
         source_digest=source_digest,
         accepted_statistics=accepted_statistics,
+        schema=schema,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.errors import SettingsError
-from pipelines.run_folder import SUCCEEDED, RunFolder
+from pipelines.run_folder import RUN, SUCCEEDED, RunFolder
 
 REPRESENTATION = "pipeline.json"
 IMPORTER = "tfx.dsl.components.common.importer.Importer"
@@ -65,6 +65,32 @@ def plan(folder: RunFolder, node: str) -> Plan:
         )
     used = [name for name in edges if name in done and name != node and node not in before[name]]
     return Plan(tuple(used), tuple(name for name in edges if name not in used))
+
+
+def dependents(folder: RunFolder, node: str) -> list[str]:
+    """Returns everything that waits for a node, directly or not, in the order of the pipeline."""
+    return [name for name, before in _ancestors(upstream(folder)).items() if node in before]
+
+
+def outdated(folder: RunFolder) -> list[str]:
+    """Returns the nodes that succeeded on data that the run no longer names, and have not run since."""
+    results = folder.results()
+    return [node for node in folder.read(RUN).get("outdated", ()) if node not in results]
+
+
+def check_current(folder: RunFolder, node: str) -> None:
+    """Makes sure that what a node reads was made from the data that the run names.
+
+    Raises:
+        SettingsError: If it was not.
+    """
+    before = _ancestors(upstream(folder)).get(node, set())
+    if old := [name for name in outdated(folder) if name in before]:
+        again = command(folder.pipeline, old[0], folder.run_id)
+        raise SettingsError(
+            f"Expected every node before {node} to have run on the data that run {folder.run_id} names, and "
+            f"{', '.join(old)} succeeded on earlier data. Clear them too: {again}"
+        )
 
 
 def _ancestors(edges: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:

@@ -1,7 +1,9 @@
 """The folder of one pipeline run: what was asked for, what was resolved, and how each node ended.
 
-request.json    values set on the form or the command line, and where the run was started
-run.json        everything resolved at the start: configuration, digests, tracking run
+request.json    values set on the form or the command line, where the run was started, and which nodes are done:
+                they have succeeded in this run and are not going to run again
+run.json        everything resolved at the start: configuration, digests, tracking run, and which nodes are outdated:
+                they succeeded on data that the run no longer names
 pipeline.json   TFX's intermediate representation of this run
 nodes/<id>.json how a node ended
 outcome.json    state of every task, as the orchestrator saw it

@@ -6,7 +6,7 @@ from typing import Any
 
 from components import runtime
 from components.errors import SettingsError
-from pipelines import approval, launch, metadata, model_card, node_report, prepare
+from pipelines import approval, data_schema, launch, metadata, model_card, node_report, prepare, resume
 from pipelines.curve import Curve
 from pipelines.evaluation_report import Parent
 from pipelines.failures import Cancelled, explain
@@ -40,6 +40,7 @@ class TrackedNode:
         if node not in launch.node_ids(self.representation):
             known = ", ".join(launch.node_ids(self.representation))
             raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
+        resume.check_current(folder, node)
         self.tracker = Tracker(self.prepared["tracking_uri"], folder.pipeline)
         self.child = self.tracker.open(
             folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]
@@ -63,6 +64,8 @@ class TrackedNode:
                 classes = self.prepared["config"]["data"]["classes"]
                 finding = node_report.collect(execution, report, classes, self._parent())
                 node_report.log(self.tracker, self.child, execution, finding, report)
+                if self.node == "validate":
+                    data_schema.accept_first(self.folder, execution.inputs["schema"][0].uri)
         except (Exception, Cancelled) as error:
             self._close_failed(error)
             raise

@@ -115,7 +115,8 @@ class Tracker:
         elif self.client.get_run(found).data.tags.get(REASON):
             self.tag(found, {NOTE: ""})  # what an earlier attempt came to is no longer so
         self.client.update_run(found, status="RUNNING")
-        self.tag(found, {STATE: "running", REASON: ""})
+        # What a run names may have changed: the data, where it was taken anew.
+        self.tag(found, {**(tags or {}), STATE: "running", REASON: ""})
         return found
 
     def close(self, run: str, status: str, *, state: str, reason: str = "") -> None:

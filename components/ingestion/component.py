@@ -38,6 +38,9 @@ def ImageExampleGen(
         settings: `IngestionSettings` as JSON.
         classes: JSON list of class names.
         source_digest: Digest of the data; it makes the cache notice new data.
+
+    Raises:
+        DataError: If the data is not that of `source_digest`, or cannot be used.
     """
     try:
         result = ingest(
@@ -45,6 +48,7 @@ def ImageExampleGen(
             json.loads(classes),
             examples_dir=examples.uri,
             quarantine_dir=quarantine.uri,
+            expected_digest=source_digest,
         )
     except DataError:
         # The artifact of a failed execution is deleted; its reasons are most wanted exactly then.
@@ -53,11 +57,7 @@ def ImageExampleGen(
     examples.split_names = json.dumps(list(records.SPLITS))
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("file_format", "tfrecords_gzip")
-    examples.set_string_custom_property("source_digest", source_digest)
+    examples.set_string_custom_property("source_digest", result.digest)
     quarantine.records = len(result.quarantined)
     metrics = {f"records_{split}": count for split, count in result.counts.items()}
-    write(
-        report.uri,
-        metrics={**metrics, "records_quarantined": len(result.quarantined)},
-        parameters={"source_digest": source_digest},
-    )
+    write(report.uri, metrics={**metrics, "records_quarantined": len(result.quarantined)})

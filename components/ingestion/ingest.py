@@ -20,8 +20,9 @@ READABLE_FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # what TensorFlow decodes
 
 @dataclass
 class IngestionResult:
-    """How many records went where: `counts` by split, `quarantined` with a reason by record id."""
+    """What was read (its digest), and how many records went where: `quarantined` has a reason by record id."""
 
+    digest: str
     counts: dict[str, int]
     quarantined: dict[str, str] = field(default_factory=dict)
 
@@ -47,6 +48,15 @@ def _quarantine(record: sources.RawRecord, reason: str, folder: Path) -> None:
         listing.write(json.dumps(line) + "\n")
 
 
+def _check_unchanged(expected: str, read: str, settings: IngestionSettings) -> None:
+    if read != expected:
+        raise DataError(
+            f"Expected the data that this run was prepared for, digest {expected[:12]}, in "
+            f"{settings.path or settings.source}, and read digest {read[:12]}: the source changed after `prepare` "
+            "or while it was read. Clear `ingest`, which takes the data as it is now."
+        )
+
+
 def _check_outcome(result: IngestionResult, settings: IngestionSettings) -> None:
     bad, good = len(result.quarantined), sum(result.counts.values())
     if not good and not bad:
@@ -61,7 +71,7 @@ def _check_outcome(result: IngestionResult, settings: IngestionSettings) -> None
         raise DataError(
             f"{bad} of {good + bad} records cannot be used; at most "
             f"{settings.max_quarantined_fraction:.2%} may be (data.max_quarantined_fraction). First of them:\n"
-            f"{shown}\nFix or remove these records at their source."
+            f"{shown}\nFix or remove these records at their source, then clear `ingest`."
         )
     empty = [split for split, count in result.counts.items() if not count]
     if empty:
@@ -77,6 +87,7 @@ def ingest(
     *,
     examples_dir: str | Path,
     quarantine_dir: str | Path,
+    expected_digest: str | None = None,
 ) -> IngestionResult:
     """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples.
 
@@ -85,26 +96,32 @@ def ingest(
         classes: Names of the classes; a label is stored as its index here.
         examples_dir: Folder of the Examples artifact.
         quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
+        expected_digest: `sources.digest` of the data that is meant; `None` takes whatever is there.
 
     Raises:
-        DataError: If there are no records, too many unusable ones, or a split stays empty.
+        DataError: If the data is not the one that is meant or changes while it is read, if there are no
+            records, too many unusable ones, or a split stays empty.
     """
-    result = IngestionResult(dict.fromkeys(records.SPLITS, 0))
+    digest = sources.Digest()
+    quarantined: dict[str, str] = {}
     accepted: dict[str, list[sources.RawRecord]] = {split: [] for split in records.SPLITS}
     Path(quarantine_dir).mkdir(parents=True, exist_ok=True)
     for record in sources.read(settings):
+        digest.add(record)
         reason = unusable_because(record, classes)
         if reason is None:
-            accepted[split_of(record.id, settings)].append(record)
+            accepted[split_of(record.image, settings)].append(record)
         else:
-            result.quarantined[record.id] = reason
+            quarantined[record.id] = reason
             _quarantine(record, reason, Path(quarantine_dir))
+    if expected_digest is not None:
+        _check_unchanged(expected_digest, str(digest), settings)
 
     def examples(split: str) -> Iterator[records.tf.train.Example]:
         for record in accepted[split]:
             yield records.example(record.image, classes.index(record.label), record.id)
 
-    for split in records.SPLITS:
-        result.counts[split] = records.write_split(examples_dir, split, examples(split))
+    counts = {split: records.write_split(examples_dir, split, examples(split)) for split in records.SPLITS}
+    result = IngestionResult(str(digest), counts, quarantined)
     _check_outcome(result, settings)
     return result

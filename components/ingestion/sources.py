@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ from components.ingestion.settings import IngestionSettings
 
 @dataclass(frozen=True)
 class RawRecord:
-    """One labelled image, unchecked.
+    r"""One labelled image, unchecked.
 
     Attributes:
-        id: Unique and stable: the same record has the same id on every ingestion.
+        id: Unique and stable: the same record has the same id on every ingestion. Of a file it is the path;
+            bytes that are not UTF-8 are written as `\xff`, and a backslash as two.
         image: Bytes of an image file.
-        label: Name of the class.
+        label: Name of the class, spelled like the id.
     """
 
     id: str
@@ -39,6 +41,11 @@ def _digits(settings: IngestionSettings) -> Iterator[RawRecord]:
         yield RawRecord(f"digits-{index:05d}", file.getvalue(), str(label))
 
 
+def _spelled(name: str) -> str:
+    """Returns the name of a file as text that can be stored anywhere, and that no other name is spelled like."""
+    return os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
 def _image_folder(settings: IngestionSettings) -> Iterator[RawRecord]:
     """Yields every file of `<path>/<class>/`, in the order of their names."""
     root = Path(settings.path)
@@ -48,7 +55,15 @@ def _image_folder(settings: IngestionSettings) -> Iterator[RawRecord]:
             "Change data.path in the pipeline's configuration."
         )
     for path in sorted(path for path in root.glob("*/*") if path.is_file()):
-        yield RawRecord(path.relative_to(root).as_posix(), path.read_bytes(), path.parent.name)
+        try:
+            image = path.read_bytes()
+        except FileNotFoundError as error:
+            name = _spelled(str(path))
+            raise DataError(
+                f"Expected the data to stay as it is while it is read, and {name} has vanished. "
+                "When nothing writes to the folder any more, clear `ingest`, which takes the data as it is then."
+            ) from error
+        yield RawRecord(_spelled(path.relative_to(root).as_posix()), image, _spelled(path.parent.name))
 
 
 SOURCES: dict[str, Callable[[IngestionSettings], Iterator[RawRecord]]] = {
@@ -57,23 +72,38 @@ SOURCES: dict[str, Callable[[IngestionSettings], Iterator[RawRecord]]] = {
 }
 
 
+class Digest:
+    """A SHA-256 over ids, labels and bytes of records as they are read: equal exactly when the data is equal."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def add(self, record: RawRecord) -> None:
+        """Takes the next record."""
+        for part in (record.id.encode(), record.label.encode(), hashlib.sha256(record.image).digest()):
+            self._total.update(len(part).to_bytes(8, "big") + part)
+
+    def __str__(self) -> str:
+        """Returns the digest of what was taken so far, in hexadecimal digits."""
+        return self._total.hexdigest()
+
+
 def read(settings: IngestionSettings) -> Iterator[RawRecord]:
     """Yields the records of the configured source.
 
     Raises:
-        DataError: If the source cannot be found.
+        DataError: If the source cannot be found, or changes while it is read.
     """
     return SOURCES[settings.source](settings)
 
 
 def digest(settings: IngestionSettings) -> str:
-    """Returns a SHA-256 over ids, labels and bytes of all records: equal exactly when the data is equal.
+    """Returns the `Digest` of all records as they are now.
 
     Raises:
-        DataError: If the source cannot be found.
+        DataError: If the source cannot be found, or changes while it is read.
     """
-    total = hashlib.sha256()
+    total = Digest()
     for record in read(settings):
-        for part in (record.id.encode(), record.label.encode(), hashlib.sha256(record.image).digest()):
-            total.update(len(part).to_bytes(8, "big") + part)
-    return total.hexdigest()
+        total.add(record)
+    return str(total)

@@ -1,16 +1,17 @@
-"""Which split a record belongs to. Depends on its id alone, so a record never moves between splits."""
+"""Which split a record belongs to. Depends on its image alone, so it never moves between splits."""
 
 import hashlib
 
 from components.ingestion.settings import IngestionSettings
 
 
-def split_of(record_id: str, settings: IngestionSettings) -> str:
-    """Returns `train`, `eval` or `test` for a record, by a hash of its id.
+def split_of(image: bytes, settings: IngestionSettings) -> str:
+    """Returns `train`, `eval` or `test` for a record, by a hash of the bytes of its image.
 
-    New records change nothing for old ones, so what was tested on yesterday is never trained on today.
+    New records change nothing for old ones, so what was tested on yesterday is never trained on today. Records
+    with the same bytes share a split, so what is tested on is never trained on under another name.
     """
-    position = int.from_bytes(hashlib.sha256(record_id.encode()).digest()[:8], "big") / 2**64
+    position = int.from_bytes(hashlib.sha256(image).digest()[:8], "big") / 2**64
     if position < settings.test_fraction:
         return "test"
     if position < settings.test_fraction + settings.eval_fraction:

@@ -26,11 +26,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     training = train(examples_dir, shape=shape, n_classes=len(config["classes"]), settings=settings)
     save_served_model(training.model, fn_args.serving_model_dir, classes=config["classes"], shape=shape)
     save_trunk(training.model, Path(fn_args.serving_model_dir).parent)
-    best = min(range(len(training.history["val_loss"])), key=training.history["val_loss"].__getitem__)
     folder = write(
         fn_args.model_run_dir,
         metrics={"epochs_trained": len(training.history["loss"])}
-        | {f"best_{name}": values[best] for name, values in training.history.items()},
+        | {f"best_{name}": values[training.best] for name, values in training.history.items()},
         parameters={"replicas": training.replicas, "model_parameters": training.model.count_params()},
     )
     draw(training.history, folder / "training_curves.png")

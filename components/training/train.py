@@ -1,53 +1,65 @@
 """The training loop: MirroredStrategy over all visible devices, resumable, observable."""
 
-import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from components import records, runtime
 from components.keras import keras, tf
+from components.training.checkpoint import Progress
 from components.training.model import build
 from components.training.settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Training:
-    """A trained model, its per-epoch metrics (name to values) and the number of replicas."""
+    """A trained model and where it comes from.
+
+    Attributes:
+        model: With the weights of the best epoch.
+        history: Values per epoch by metric name.
+        best: The epoch, from 0, that the weights are from.
+        replicas: Number of devices that took part.
+    """
 
     model: keras.Model
     history: Mapping[str, list[float]]
+    best: int
     replicas: int
 
 
-class _History(keras.callbacks.Callback):
-    """Keeps per-epoch metrics in a file, so that a resumed training still knows its first epochs."""
+class _EndOfEpoch(keras.callbacks.Callback):
+    """Takes note of each epoch, and stops the training when patience runs out.
 
-    def __init__(self, path: Path) -> None:
+    Keras's own EarlyStopping forgets at a new attempt what was best before, and restores the best weights only
+    where it stopped the training itself.
+    """
+
+    def __init__(self, progress: Progress, checkpoint: tf.train.Checkpoint, patience: int) -> None:
         super().__init__()
-        self.path = path
+        self.progress, self.checkpoint, self.patience = progress, checkpoint, patience
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        with self.path.open("a") as file:
-            file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
+        self.progress.complete(metrics, self.checkpoint.write)
+        if self.progress.out_of_patience(self.patience):
+            self.model.stop_training = True
         runtime.current().observe(metrics, epoch)
 
-    def read(self) -> dict[str, list[float]]:
-        """Returns the values of each metric in the order of the epochs."""
-        by_epoch = {line["epoch"]: line for line in map(json.loads, self.path.read_text().splitlines())}
-        history: dict[str, list[float]] = {}
-        for _, line in sorted(by_epoch.items()):
-            for name, value in line.items():
-                if name != "epoch":
-                    history.setdefault(name, []).append(value)
-        return history
 
-
-def _checkpoint_dir() -> Path:
-    folder = runtime.current().work_dir / "checkpoint"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _compiled(
+    shape: records.ImageShape, n_classes: int, settings: TrainingSettings, steps: int
+) -> keras.Model:
+    model = build(shape, n_classes, settings)
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
+    model.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
 
 
 def train(
@@ -57,7 +69,7 @@ def train(
 
     One path for 0, 1 or N GPUs: the batch size is global, and each replica gets its share. A training that
     was interrupted goes on at the first epoch that was not completed, when it runs again in the same
-    `runtime` work folder.
+    `runtime` work folder and under the same key; under another one it begins anew.
 
     Args:
         examples_dir: Examples artifact with the splits train and eval.
@@ -65,38 +77,40 @@ def train(
         n_classes: Number of classes.
         settings: Hyperparameters.
     """
+    node = runtime.current()
+    progress = Progress(node.work_dir / "checkpoint", node.key)
+    first = len(progress.epochs)
     keras.utils.set_random_seed(settings.seed)
     train_set = records.dataset(
-        examples_dir, "train", shape, batch_size=settings.batch_size, shuffle_seed=settings.seed
+        examples_dir,
+        "train",
+        shape,
+        batch_size=settings.batch_size,
+        shuffle_seed=settings.seed + first,  # a later attempt does not repeat the orders of the first
     )
     eval_set = records.dataset(examples_dir, "eval", shape, batch_size=settings.batch_size)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
-        model = build(shape, n_classes, settings)
-        model.compile(
-            optimizer=keras.optimizers.Adam(
-                keras.optimizers.schedules.CosineDecay(
-                    settings.learning_rate, settings.epochs * len(train_set)
-                )
-            ),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
+        model = _compiled(shape, n_classes, settings, len(train_set))
+        checkpoint = tf.train.Checkpoint(model=model)
+    if first < settings.epochs and not progress.out_of_patience(settings.patience):
+        if first:
+            logger.info("Training goes on after epoch %d of %d", first, settings.epochs)
+            with strategy.scope():
+                checkpoint.read(progress.weights(first - 1))
+        # Endless, and counted in steps: a distributed iterator is expensive to make, and Keras would otherwise
+        # make one for each epoch and two for each validation.
+        model.fit(
+            train_set.repeat(),
+            steps_per_epoch=len(train_set),
+            validation_data=eval_set.repeat(),
+            validation_steps=len(eval_set),
+            initial_epoch=first,
+            epochs=settings.epochs,
+            verbose=2,
+            callbacks=[_EndOfEpoch(progress, checkpoint, settings.patience)],
         )
-    folder = _checkpoint_dir()
-    history = _History(folder / "history.jsonl")
-    # Endless, and counted in steps: a distributed iterator is expensive to make, and Keras would otherwise
-    # make one for each epoch and two for each validation.
-    model.fit(
-        train_set.repeat(),
-        steps_per_epoch=len(train_set),
-        validation_data=eval_set.repeat(),
-        validation_steps=len(eval_set),
-        epochs=settings.epochs,
-        verbose=2,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(str(folder / "backup")),
-            history,
-            keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
-        ],
-    )
-    return Training(model, history.read(), strategy.num_replicas_in_sync)
+    with strategy.scope():
+        best = checkpoint.read(progress.weights(progress.best))
+    best.assert_existing_objects_matched().expect_partial()  # an optimizer that took no step has no slots
+    return Training(model, progress.history(), progress.best, strategy.num_replicas_in_sync)

@@ -25,7 +25,14 @@ InputArtifact = tfx.dsl.components.InputArtifact
 OutputArtifact = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
 
-REMEDY = "Fix the data at its source, or change `validation` in the pipeline's configuration."
+ACCEPT = (
+    "If the data is right and the schema is not, accept what this run's data looks like with "
+    "`slipway schema {pipeline} --accept {run_id}`, then clear `ingest`."
+)
+REMEDY = (
+    "Fix the data at its source and clear `ingest`, which takes it as it is then; or change `validation` in the "
+    "pipeline's configuration and start a new run."
+)
 
 
 @tfx.dsl.components.component
@@ -61,7 +68,8 @@ def DataValidator(
     failures = expectations.run(
         facts, expectations.suite(limits, n_classes), docs_dir=docs_dir, run_name=context.run_id
     )
-    failures += found.schema_anomalies(anomalies.uri)
+    unlike_schema = found.schema_anomalies(anomalies.uri)
+    failures += unlike_schema
     if accepted_statistics is not None:
         failures += found.label_drift(
             statistics.uri, accepted_statistics.uri, schema.uri, limit=limits.max_label_drift
@@ -71,4 +79,6 @@ def DataValidator(
     if failures:
         # The artifact of a failed execution is deleted; the pages are most wanted exactly then.
         shutil.copytree(report.uri, context.work_dir / "report", dirs_exist_ok=True)
-        raise DataContractError(f"the data of pipeline {context.pipeline}", failures, REMEDY)
+        accept = ACCEPT.format(pipeline=context.pipeline, run_id=context.run_id)
+        remedy = f"{REMEDY} {accept}" if unlike_schema else REMEDY
+        raise DataContractError(f"the data of pipeline {context.pipeline}", failures, remedy)

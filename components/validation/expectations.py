@@ -36,6 +36,7 @@ def suite(settings: ValidationSettings, n_classes: int) -> gx.ExpectationSuite:
         gxe.ExpectColumnProportionOfUniqueValuesToBeBetween(
             column="digest", min_value=1 - settings.max_duplicate_fraction, max_value=1
         ),
+        gxe.ExpectColumnValuesToBeBetween(column="splits_of_digest", max_value=1),
     ]
     expectations += [
         gxe.ExpectTableRowCountToBeBetween(

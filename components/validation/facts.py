@@ -9,7 +9,7 @@ from PIL import Image
 
 from components import records
 
-COLUMNS = ("id", "split", "label", "height", "width", "channels", "mean", "std", "digest")
+COLUMNS = ("id", "split", "label", "height", "width", "channels", "mean", "std", "digest", "splits_of_digest")
 
 
 def _facts(example: records.tf.train.Example, split: str) -> dict[str, object]:
@@ -34,11 +34,14 @@ def _facts(example: records.tf.train.Example, split: str) -> dict[str, object]:
 def facts_of(examples_dir: str) -> pd.DataFrame:
     """Returns the columns `COLUMNS` for every example of every split.
 
-    Sides are in pixels; `mean` and `std` are over raw intensities, 0 to 255; `label` is the class index.
+    Sides are in pixels; `mean` and `std` are over raw intensities, 0 to 255; `label` is the class index;
+    `splits_of_digest` is the number of splits that hold this very image.
     """
     rows = [
         _facts(example, split)
         for split in records.SPLITS
         for example in records.read_split(examples_dir, split)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    facts = pd.DataFrame(rows, columns=list(COLUMNS))
+    facts["splits_of_digest"] = facts.groupby("digest")["split"].transform("nunique")
+    return facts

@@ -47,7 +47,7 @@ def _ask(stack: Stack, folder: Path) -> tuple[str, str, int]:
     from serving.models_config import STABLE
 
     settings = config.load(PIPELINE).data.ingestion()
-    record = next(found for found in sources.read(settings) if split_of(found.id, settings) == "test")
+    record = next(found for found in sources.read(settings) if split_of(found.image, settings) == "test")
     path = folder / f"{record.id}.png"
     path.write_bytes(record.image)
     with Client(stack.grpc_target) as client:

@@ -136,6 +136,20 @@ def lineage(model: str, version: int) -> None:
 
 
 @main.command()
+@click.argument("pipeline")
+@click.option("--accept", "run_id", metavar="RUN", help="Hold data to what that of RUN looks like.")
+@explained
+def schema(pipeline: str, run_id: str | None) -> None:
+    """Show the schema that the data of PIPELINE is held to, or accept another."""
+    from pipelines.cli import schema as shown
+
+    if run_id is None:
+        shown.show(pipeline)
+    else:
+        shown.accept(pipeline, run_id)
+
+
+@main.command()
 @explained
 def status() -> None:
     """Show what runs, and how the newest run of each pipeline ended."""

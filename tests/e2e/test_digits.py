@@ -34,7 +34,7 @@ def mlflow(stack):
 @pytest.fixture(scope="module")
 def test_images():
     settings = IngestionSettings()
-    return [record for record in sources.read(settings) if split_of(record.id, settings) == "test"][:20]
+    return [record for record in sources.read(settings) if split_of(record.image, settings) == "test"][:20]
 
 
 def parent_and_children(mlflow, run_id):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from components import runtime
 from components.errors import SlipwayError
 from pipelines import code_digest, metadata
 from pipelines.metadata_store import Store
@@ -69,6 +70,24 @@ def test_another_version_of_a_library_is_another_key(tiny, monkeypatch):
     tiny.run("first")
     monkeypatch.setattr(code_digest.metadata, "version", lambda name: "99.0")
     assert answered(tiny.run("second", "make")) == {"make": ""}
+
+
+def test_a_node_knows_its_key_which_is_the_same_exactly_where_the_cache_would_answer(tiny, tmp_path):
+    told = "    from components import runtime\n    write(number, int(runtime.current().key[:12], 16))"
+    tiny.change("make", "    write(number, value)", told)
+
+    def key(run_id, value):
+        with runtime.running(runtime.NodeContext(work_dir=tmp_path)):
+            made = tiny.run(run_id, "make", value=value)["make"]
+        assert made.cached_from == ""
+        found = number(made)
+        (Path(output(made).uri) / "number").unlink()  # so that the next one is computed again
+        return found
+
+    assert key("first", 3) == key("second", 3) == key("first", 3)
+    assert key("third", 4) != key("fourth", 3)
+    tiny.change("make", "[:12], 16))", "[:12], 16) + 0)")
+    assert key("fifth", 3) != key("sixth", 4)
 
 
 def test_an_output_that_was_altered_is_computed_again_and_the_log_names_it(tiny, caplog):

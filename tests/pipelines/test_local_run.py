@@ -101,6 +101,8 @@ def test_a_run_whose_promotion_was_made_to_ask_a_person_ends_before_push(tmp_pat
         folder.write(RUN, prepared)
         assert local_run._waits_for_approval(folder, "push") is waits
         assert not local_run._waits_for_approval(folder, "register")
+
+
 def told(folder):
     """State of the MLflow run of each node, and of the whole run, and why."""
     client = MlflowClient(tracking_uri=folder.require(RUN)["tracking_uri"])

@@ -1,14 +1,16 @@
 import json
+import os
 import shutil
 
 import pytest
 
 from components import records
 from components.errors import DataError
+from components.ingestion import ingest as ingestion
 from components.ingestion import sources
-from components.ingestion.ingest import ingest
 from components.ingestion.settings import IngestionSettings
 from components.ingestion.split import split_of
+from components.validation.facts import facts_of
 
 
 def ids(examples_dir, split):
@@ -18,9 +20,14 @@ def ids(examples_dir, split):
     }
 
 
-def run(path, target, classes, **changes):
-    settings = IngestionSettings(source="image_folder", path=str(path), **changes)
-    return ingest(settings, classes, examples_dir=target / "examples", quarantine_dir=target / "quarantine")
+def run(path, target, classes, expected_digest=None):
+    return ingestion.ingest(
+        IngestionSettings(source="image_folder", path=str(path)),
+        classes,
+        examples_dir=target / "examples",
+        quarantine_dir=target / "quarantine",
+        expected_digest=expected_digest,
+    )
 
 
 def test_a_record_stays_in_its_split_when_others_arrive(image_folder, tmp_path, classes):
@@ -28,7 +35,7 @@ def test_a_record_stays_in_its_split_when_others_arrive(image_folder, tmp_path, 
     more = tmp_path / "more"
     shutil.copytree(image_folder, more)
     for path in sorted((more / "dark").iterdir())[:50]:
-        shutil.copy(path, path.with_name(f"new-{path.name}"))
+        path.with_name(f"new-{path.name}").write_bytes(path.read_bytes() + b"\0")
     run(more, tmp_path / "after", classes)
     for split in records.SPLITS:
         before, after = ids(tmp_path / "before/examples", split), ids(tmp_path / "after/examples", split)
@@ -38,9 +45,22 @@ def test_a_record_stays_in_its_split_when_others_arrive(image_folder, tmp_path, 
 
 def test_the_shares_of_the_splits_are_those_of_the_settings():
     settings = IngestionSettings(eval_fraction=0.2, test_fraction=0.1)
-    splits = [split_of(f"record-{number}", settings) for number in range(5000)]
+    splits = [split_of(b"image %d" % number, settings) for number in range(5000)]
     assert splits.count("eval") / 5000 == pytest.approx(0.2, abs=0.02)
     assert splits.count("test") / 5000 == pytest.approx(0.1, abs=0.02)
+
+
+def test_records_with_the_same_image_share_a_split_whatever_they_are_called(image_folder, tmp_path, classes):
+    more = tmp_path / "more"
+    shutil.copytree(image_folder, more)
+    for path in sorted((more / "dark").iterdir()):
+        shutil.copy(path, path.with_name(f"copy-of-{path.name}"))
+    run(more, tmp_path, classes)
+    for split in records.SPLITS:
+        dark = [name for name in ids(tmp_path / "examples", split) if name.startswith("dark/")]
+        assert {name for name in dark if "copy-of-" in name} == {
+            name.replace("/", "/copy-of-") for name in dark if "copy-of-" not in name
+        }
 
 
 def test_an_unreadable_record_goes_to_quarantine_with_its_reason_and_its_bytes(
@@ -85,6 +105,64 @@ def test_the_digest_changes_with_one_byte_and_with_nothing_else(image_folder, tm
     path = next((copy / "dark").iterdir())
     path.write_bytes(path.read_bytes() + b"\0")
     assert sources.digest(settings) != original
+
+
+def test_data_that_changed_since_it_was_named_is_refused_with_both_digests(image_folder, tmp_path, classes):
+    named = sources.digest(IngestionSettings(source="image_folder", path=str(image_folder)))
+    changed = tmp_path / "changed"
+    shutil.copytree(image_folder, changed)
+    (changed / "dark" / "000.png").unlink()
+    now = sources.digest(IngestionSettings(source="image_folder", path=str(changed)))
+    with pytest.raises(DataError, match=f"(?s)digest {named[:12]}.*digest {now[:12]}.*Clear `ingest`"):
+        run(changed, tmp_path, classes, expected_digest=named)
+    assert not (tmp_path / "examples").exists()
+
+
+def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, classes, monkeypatch):
+    changing = tmp_path / "changing"
+    shutil.copytree(image_folder, changing)
+    named = sources.digest(IngestionSettings(source="image_folder", path=str(changing)))
+    check = ingestion.unusable_because
+
+    def write_meanwhile(record, known):
+        (changing / "light" / "099.png").write_bytes((changing / "dark" / "000.png").read_bytes())
+        return check(record, known)
+
+    monkeypatch.setattr(ingestion, "unusable_because", write_meanwhile)
+    with pytest.raises(DataError, match=f"digest {named[:12]}"):
+        run(changing, tmp_path, classes, expected_digest=named)
+
+
+def test_a_file_that_vanishes_while_the_data_is_read_is_named(image_folder, tmp_path):
+    changing = tmp_path / "changing"
+    shutil.copytree(image_folder, changing)
+    found = sources.read(IngestionSettings(source="image_folder", path=str(changing)))
+    next(found)
+    (changing / "light" / "099.png").unlink()
+    with pytest.raises(DataError, match=r"light/099.png has vanished. .*clear `ingest`"):
+        list(found)
+
+
+def test_what_was_read_is_what_the_digest_names(image_folder, tmp_path, classes):
+    settings = IngestionSettings(source="image_folder", path=str(image_folder))
+    assert run(image_folder, tmp_path, classes).digest == sources.digest(settings)
+
+
+def test_a_file_name_that_is_not_utf_8_is_a_record_like_any_other(image_folder, tmp_path, classes):
+    odd = tmp_path / "odd"
+    shutil.copytree(image_folder, odd)
+    folder = odd / "dark"
+    (folder / "000.png").rename(folder / os.fsdecode(b"\xff.png"))
+    (folder / "001.png").rename(folder / r"\xff.png")
+    (folder / os.fsdecode(b"\xfe.png")).write_bytes(b"not an image")
+    digest = sources.digest(IngestionSettings(source="image_folder", path=str(odd)))
+    assert run(odd, tmp_path, classes, expected_digest=digest).quarantined.keys() == {r"dark/\xfe.png"}
+    stored = set().union(*(ids(tmp_path / "examples", split) for split in records.SPLITS))
+    assert {r"dark/\xff.png", r"dark/\\xff.png"} < stored, "two files, two ids"
+    facts = facts_of(str(tmp_path / "examples"))
+    assert r"dark/\xff.png" in set(facts.id)
+    (line,) = (tmp_path / "quarantine/quarantine.jsonl").read_text().splitlines()
+    assert json.loads(line)["id"] == r"dark/\xfe.png"
 
 
 def test_the_digits_are_1797_and_reach_full_intensity():

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from components import records
 from components.validation import expectations
 from components.validation.facts import facts_of
 from components.validation.settings import ValidationSettings
@@ -28,11 +29,14 @@ def test_good_data_breaks_no_expectation_and_has_data_docs(facts, tmp_path):
 @pytest.mark.parametrize(
     ("column", "value", "named"),
     [
-        pytest.param("label", 7, "expect_column_values_to_be_between on label", id="a label out of range"),
+        pytest.param("label", 7, "expect_column_values_to_be_between on label", id="a label too large"),
+        pytest.param("label", -1, "expect_column_values_to_be_between on label", id="a label too small"),
+        pytest.param("split", "spare", "expect_column_values_to_be_in_set on split", id="an unknown split"),
         pytest.param(
             "std", 0.0, "expect_column_values_to_be_between on std", id="an image of one flat colour"
         ),
         pytest.param("width", 1, "expect_column_values_to_be_between on width", id="an image too narrow"),
+        pytest.param("height", 1, "expect_column_values_to_be_between on height", id="an image too low"),
         pytest.param(
             "channels", 2, "expect_column_values_to_be_in_set on channels", id="an odd number of channels"
         ),
@@ -41,7 +45,20 @@ def test_good_data_breaks_no_expectation_and_has_data_docs(facts, tmp_path):
 def test_each_broken_expectation_is_named(facts, tmp_path, column, value, named):
     broken = facts.copy()
     broken.loc[0, column] = value
-    assert any(sentence.startswith(named) for sentence in check(broken, tmp_path))
+    (sentence,) = check(broken, tmp_path)
+    assert sentence.startswith(named)
+
+
+def test_an_id_that_two_records_have_is_named(facts, tmp_path):
+    doubled = facts.copy()
+    doubled.loc[1, "id"] = doubled.loc[0, "id"]
+    (sentence,) = check(doubled, tmp_path)
+    assert sentence.startswith("expect_column_values_to_be_unique on id")
+
+
+def test_a_fact_that_is_missing_is_named(facts, tmp_path):
+    (sentence,) = check(facts.drop(columns="mean"), tmp_path)
+    assert sentence.startswith("expect_table_columns_to_match_set")
 
 
 def test_a_class_without_examples_is_named(facts, tmp_path):
@@ -59,4 +76,18 @@ def test_a_split_with_too_few_records_is_named(facts, tmp_path):
 def test_duplicated_images_are_named(facts, tmp_path):
     doubled = facts.copy()
     doubled["digest"] = doubled["digest"].iloc[0]
-    assert any("on digest" in sentence for sentence in check(doubled, tmp_path))
+    (sentence,) = check(doubled, tmp_path)
+    assert "on digest" in sentence
+
+
+def test_an_image_that_two_splits_hold_is_named(examples_dir, tmp_path):
+    for split in records.SPLITS:
+        found = list(records.read_split(examples_dir, split))
+        if split == "test":
+            tested = next(records.read_split(examples_dir, "train"))
+            tested.features.feature[records.ID].bytes_list.value[0] = b"another name"
+            found.append(tested)
+        records.write_split(tmp_path / "examples", split, iter(found))
+    (sentence,) = check(facts_of(str(tmp_path / "examples")), tmp_path)
+    assert sentence.startswith("expect_column_values_to_be_between on splits_of_digest")
+    assert "2" in sentence
