@@ -25,8 +25,9 @@ def new_run_id() -> str:
 
 
 def _waits_for_approval(folder: RunFolder, node: str) -> bool:
-    asks = folder.require(RUN)["promotion"]["mode"] == "approval"
-    return node == "push" and asks and approval.decision(folder).get("answer") != approval.APPROVED
+    if node != "push" or folder.require(RUN)["promotion"]["mode"] == "auto":
+        return False
+    return approval.decision(folder).get("answer") != approval.APPROVED
 
 
 class _Walk:

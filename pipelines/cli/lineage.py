@@ -10,6 +10,7 @@ from serving import history
 from serving.listing import ListedVersion, Listing
 
 PARENT_RUN = "mlflow.parentRunId"
+MODEL_TRAINING = "workflowType=machine_learning"
 
 
 def show(model: str, number: int) -> None:
@@ -38,7 +39,7 @@ def _rows(version: ListedVersion, run: Mapping[str, Any], uri: str) -> Iterator[
     yield "data digest", tags.get("slipway.data_digest", "-")
     yield "run", tags.get("slipway.run_id", "-")
     if info := run.get("info"):
-        yield "MLflow", f"{uri}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}"
+        yield "MLflow", f"{uri}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}?{MODEL_TRAINING}"
     yield "code", tags.get("slipway.code_version", "-")
     yield "SavedModel, SHA-256", tags.get("slipway.saved_model_sha256", "-")
     yield "compared with", _version(tags.get("slipway.live_version", "none"))

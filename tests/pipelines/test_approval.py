@@ -58,7 +58,7 @@ def test_the_candidate_stands_beside_the_champion_overall_and_per_class(folder):
         "| Size, compressed SavedModel | 123,456 bytes |",
         "| Latency p50 | 1.2 ms |",
         "| Latency p99 | 3.5 ms |",
-        "- [the version in MLflow](http://mlflow/#/models/pets/versions/2)",
+        "[The version in MLflow](http://mlflow/#/models/pets/versions/2)",
         f"- [evaluate_compressed]({URL}evaluate_compressed): confusion matrix of the compressed model",
         "slipway predict pets FILE --label canary",
     ):

@@ -79,7 +79,7 @@ def validated(tmp_path_factory):
         patch.chdir(root)  # where MLflow keeps files when there is no server
         patch.setenv("SLIPWAY_HOME", str(root / "home"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root.parent}/mlflow.db")
-        patch.setattr(config, "CONFIGS_DIR", root / "configs")
+        patch.setenv("SLIPWAY_CONFIGS", str(root / "configs"))
         patch.setattr(accepted_schema, "CURATED_DIR", root / "curated")
         shades = Shades(root / "images", seed=5)
         for label, base in (("dark", 40), ("light", 200)):

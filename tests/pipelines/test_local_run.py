@@ -221,3 +221,12 @@ def test_ctrl_c_ends_the_command_with_130_and_says_how_to_go_on(prepared, tiny):
     assert f"To go on from there: {GO_ON}" in rest
     assert "Traceback" not in rest
     assert told(prepared) == CANCELLED
+
+
+def test_a_run_that_was_approved_and_whose_push_failed_resumes_at_push(tmp_path):
+    folder = RunFolder(tmp_path, "digits", "a-run")
+    folder.write(RUN, {"promotion": {"mode": "approval", "reason": ""}})
+    for answer, waits in (("approved", False), ("rejected", True), ("expired", True)):
+        decision = {"answer": answer, "by": "anna", "at": "2026-01-01T00:00:00+00:00"}
+        folder.write("nodes/approve.json", {"state": "succeeded", "reason": "", "decision": decision})
+        assert local_run._waits_for_approval(folder, "push") is waits
