@@ -27,6 +27,8 @@ def new_run_id() -> str:
 def _waits_for_approval(folder: RunFolder, node: str) -> bool:
     if node != "push" or folder.require(RUN)["promotion"]["mode"] == "auto":
         return False
+    if (registered := folder.results().get("register")) and registered.already_live:
+        return False
     return approval.decision(folder).get("answer") != approval.APPROVED
 
 

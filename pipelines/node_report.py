@@ -29,11 +29,12 @@ RELEASING = (RegisteredModelVersion.TYPE_NAME, PushedVersion.TYPE_NAME)
 
 @dataclass
 class Finding:
-    """What a node measured, and why it was refused (`None` when it was not)."""
+    """What a node measured, why it was refused (`None` when it was not), whether its version is live already."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     refusal: str | None = None
+    already_live: bool = False
 
 
 def _reports(execution: Execution) -> list[Path]:
@@ -91,6 +92,7 @@ def collect(
     version = _first(execution, RegisteredModelVersion.TYPE_NAME)
     if version is not None:
         finding.metrics["version"] = version.version
+        finding.already_live = bool(version.get_int_custom_property("is_live"))
     return finding
 
 

@@ -46,6 +46,7 @@ class NodeResult:
         seconds: How long it took.
         metrics: What it measured.
         approval_body: Markdown for the person who is asked to approve; `register` writes it.
+        already_live: Whether the version that `register` found is live, so that there is nothing to approve.
         decision: What a person answered: `answer` (`approved`, `rejected` or `expired`), `by` and `at`; `approve`
             writes it.
     """
@@ -58,6 +59,7 @@ class NodeResult:
     seconds: float = 0.0
     metrics: Mapping[str, float] | None = None
     approval_body: str = ""
+    already_live: bool = False
     decision: Mapping[str, str] | None = None
 
 

@@ -82,6 +82,7 @@ class TrackedNode:
             cached_from=execution.cached_from,
             metrics=finding.metrics,
             approval_body=body,
+            already_live=finding.already_live,
         )
 
     def _parent(self) -> Parent | None:

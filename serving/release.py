@@ -87,8 +87,11 @@ class Release:
             self._transition(model).to(roles.previous_champion, roles, by, by_itself=False)
             return self.fleet.served(model)
 
-    def challenge(self, model: str, version: int) -> None:
-        """Makes `version` the challenger, for a run, and serves it behind `canary`; nothing where it is live already.
+    def challenge(self, model: str, version: int) -> bool:
+        """Makes `version` the challenger, for a run, and serves it behind `canary`.
+
+        Returns:
+            Whether the version is live already; nothing is changed then.
 
         Raises:
             PromotionRefusedError: If a person rolled it back or rejected it, and nobody has promoted it since.
@@ -99,10 +102,11 @@ class Release:
         with self._alone(model) as roles:
             roles = self._after_what_a_person_chose(model, roles)
             if roles.champion == version:
-                return
+                return True
             self._check_not_held(model, version)
             self.registry.set_challenger(model, version)
             self._transition(model).serve_canary(version)
+            return False
 
     def promote_judged(self, model: str, version: int, *, judged_against: int | None, by: str) -> ServedModel:
         """Makes `version` the champion, for a run: only where what it was judged against is still what is live.

@@ -34,8 +34,8 @@ def ModelRegistrar(
 ) -> None:
     """Registers the SavedModel byte for byte, and serves the version as the challenger.
 
-    The same bytes of the same data are the version that they were. A version that a person rolled back or rejected
-    is refused: custom property `refusal`.
+    The same bytes of the same data are the version that they were: custom property `is_live` says whether it is live
+    already. A version that a person rolled back or rejected is refused: custom property `refusal`.
 
     Args:
         model: What will be served.
@@ -59,6 +59,7 @@ def ModelRegistrar(
     registered_version.version = number
     with Client(grpc_target) as client:
         try:
-            Release(registry, client, Path(models_dir)).challenge(model_name, number)
+            is_live = Release(registry, client, Path(models_dir)).challenge(model_name, number)
+            registered_version.set_int_custom_property("is_live", int(is_live))
         except PromotionRefusedError as refused:
             registered_version.set_string_custom_property("refusal", str(refused))

@@ -55,6 +55,8 @@ class PromotionApproval(ApprovalOperator):
         promotion = folder.read("run.json").get("promotion") or {"mode": context["params"].get("promotion")}
         if promotion.get("mode") == "auto":
             raise AirflowSkipException("promotion is automatic in this run: nobody is asked")
+        if folder.record(self.evidence).get("already_live"):
+            raise AirflowSkipException("the version of this run is live already: there is nothing to approve")
         self.response_timeout = self._time_to_answer(utcnow())
         first_try = {"first_try": context["ti"].max_tries - self.retries + 1}  # clearing the task raises it
         if folder.read(ASKED) == first_try:

@@ -127,20 +127,6 @@ class RunningStack:
 
         return self.wait_for(ended)
 
-    def wait_for_scheduler(self):
-        """Returns after two more rounds of the scheduler.
-
-        It takes an answer that comes within a fraction of a second, before it has noticed that the task
-        waits, for a task that changed its state by itself. No person is that fast.
-        """
-        for _ in range(2):
-            before = self._scheduler_heartbeat()
-            self.wait_for(lambda before=before: self._scheduler_heartbeat() != before)
-
-    def _scheduler_heartbeat(self):
-        health = self.airflow().get("/api/v2/monitor/health").raise_for_status().json()
-        return health["scheduler"]["latest_scheduler_heartbeat"]
-
     def log(self, dag_id, run_id, task_id):
         attempt = self.tasks(dag_id, run_id)[task_id]["try_number"]
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
@@ -156,7 +142,8 @@ class RunningStack:
     def stable(self):
         from serving import models_config
 
-        return models_config.read(self.home / "models/models.config")["digits"].labels["stable"]
+        config = models_config.read(self.home / "models/models.config")
+        return models_config.served(config)["digits"].labels["stable"]
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,14 @@ def mlflow(stack):
     return MlflowClient(tracking_uri=stack.mlflow_url)
 
 
+@pytest.fixture
+def digit(test_images, tmp_path):
+    """The file of a test image."""
+    path = tmp_path / "digit.png"
+    path.write_bytes(test_images[0].image)
+    return path
+
+
 @pytest.fixture(scope="module")
 def test_images():
     settings = IngestionSettings()
@@ -136,10 +144,8 @@ def test_a_plain_http_post_gets_a_right_answer(stack, first_run, test_images):
     assert np.isclose(sum(answer["predictions"][0]["probabilities"]), 1, atol=1e-3)
 
 
-def test_slipway_predict_and_models_and_status_say_what_is_so(stack, first_run, test_images, tmp_path):
-    path = tmp_path / "digit.png"
-    path.write_bytes(test_images[0].image)
-    predicted = stack.slipway("predict", "digits", str(path))
+def test_slipway_predict_and_models_and_status_say_what_is_so(stack, first_run, test_images, digit):
+    predicted = stack.slipway("predict", "digits", str(digit))
     assert predicted.returncode == 0, predicted.stderr
     assert test_images[0].label in predicted.stdout
     models = stack.slipway("models")
@@ -211,14 +217,18 @@ def test_a_value_out_of_range_is_refused_before_anything_starts(stack, first_run
     assert "expected greater than or equal to 1, got 0" in done.stderr
 
 
-def test_a_rejected_promotion_pushes_nothing_and_leaves_the_run_green(stack, first_run):
-    run_id = stack.trigger(DAG, {"promotion": "approval"})
+def test_a_rejected_promotion_pushes_nothing_leaves_the_run_green_and_is_not_asked_about_again(
+    stack, first_run, mlflow, digit
+):
+    run_id = stack.trigger(DAG, {"promotion": "approval", "train.learning_rate": 0.004})
 
     def asked():
         return stack.tasks(DAG, run_id).get("approve", {}).get("state") in ("awaiting_input", "deferred")
 
     stack.wait_for(asked)
-    stack.wait_for_scheduler()
+    challenger = mlflow.get_model_version_by_alias("digits", "challenger").version
+    canary = stack.slipway("predict", "digits", str(digit), "--label", "canary")
+    assert f"digits version {challenger}" in canary.stdout, canary.stderr
     path = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
     details = stack.airflow().get(path).raise_for_status().json()
     assert "registered as challenger" in details["body"]
@@ -229,23 +239,32 @@ def test_a_rejected_promotion_pushes_nothing_and_leaves_the_run_green(stack, fir
     summary = json.loads((stack.run_folder(run_id) / "summary.json").read_text())
     assert summary["state"] == "refused"
     assert summary["reason"].startswith("approve: rejected by admin")
+    version = mlflow.get_model_version("digits", challenger)
+    assert version.tags["slipway.rejected_by"] == "admin"
+    parent, _ = parent_and_children(mlflow, run_id)
+    assert parent.data.tags["slipway.approval_answer"] == "rejected"
+
+    again = stack.slipway("run", "digits", "--set", "train.learning_rate=0.004")
+    assert again.returncode == 99
+    assert f"digits version {challenger} was rejected by admin" in again.stdout
+    assert stack.stable() != int(challenger)
 
 
 def test_a_task_stopped_in_the_ui_leaves_no_process_and_a_killed_mlflow_run(stack, first_run, mlflow):
     run_id = stack.trigger(DAG, {"train.epochs": 900, "train.learning_rate": 1e-5})
     folder = stack.run_folder(run_id)
-    stack.wait_for(lambda: (folder / "work/train/checkpoint/history.jsonl").is_file())
+    stack.wait_for(lambda: (folder / "work/train/checkpoint/progress.json").is_file())
     meddling = stack.slipway("run", "digits", "--from", "train", "--run-id", run_id)
     assert meddling.returncode == 78
     assert f"Airflow has {run_id} running" in meddling.stderr
     path = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/train"
     stack.airflow().patch(path, json={"new_state": "failed"}).raise_for_status()
     assert stack.wait(DAG, run_id) == "failed"
-    before = hashlib.sha256((folder / "work/train/checkpoint/history.jsonl").read_bytes()).hexdigest()
+    before = hashlib.sha256((folder / "work/train/checkpoint/progress.json").read_bytes()).hexdigest()
     parent, children = parent_and_children(mlflow, run_id)
     assert children["train"].info.status == "KILLED"
     assert parent.info.status == "FAILED"
-    after = hashlib.sha256((folder / "work/train/checkpoint/history.jsonl").read_bytes()).hexdigest()
+    after = hashlib.sha256((folder / "work/train/checkpoint/progress.json").read_bytes()).hexdigest()
     assert before == after, "training goes on"
 
 
@@ -285,10 +304,9 @@ def test_a_cleared_task_whose_output_was_altered_runs_again_with_what_depends_on
     again = {node for node, child in after.items() if child.info.end_time != before[node].info.end_time}
     assert again == {"infra_validate", "register", "push"}
     assert {after[node].data.tags["slipway.cached_from"] for node in again} == {""}
-    versions = {version.version: version for version in mlflow.search_model_versions("name='digits'")}
-    newest = versions[max(versions, key=int)]
-    assert newest.tags["slipway.run_id"] == first_run
-    assert stack.stable() == int(newest.version)
+    champion = mlflow.get_model_version_by_alias("digits", "champion")
+    assert champion.tags["slipway.run_id"] == first_run, "the same bytes are the same version"
+    assert stack.stable() == int(champion.version)
 
 
 def _read(path):

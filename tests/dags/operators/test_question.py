@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import uuid4
@@ -19,6 +20,11 @@ class Asking:
         self.run_json = folder / "run.json"
         self.run_json.parent.mkdir(parents=True)
         self.asked = []
+
+    def evidence_is(self, record):
+        path = self.run_json.parent / "nodes/register.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(record))
 
     def ask(self, form="auto", try_number=1, max_tries=2, schedule=None, timeout=timedelta(days=1)):
         task = PromotionApproval(
@@ -49,6 +55,14 @@ def test_the_form_cannot_skip_an_approval_that_the_run_demands(asking):
         asking.ask(form="auto")
 
     assert len(asking.asked) == 1
+
+
+def test_nobody_is_asked_about_a_version_that_is_live_already(asking):
+    asking.run_json.write_text('{"promotion": {"mode": "approval", "reason": ""}}')
+    asking.evidence_is({"state": "succeeded", "already_live": True})
+
+    with pytest.raises(AirflowSkipException, match="live already"):
+        asking.ask(form="approval")
 
 
 def test_a_run_that_promotes_by_itself_asks_nobody_whatever_the_form_said(asking):
