@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Tags of a registered version.
 FINGERPRINT = "slipway.fingerprint"
-COMPARED_WITH = "slipway.live_version"
+COMPARED_WITH = "slipway.compared_with"
 NOTHING = "none"
 
 
@@ -79,7 +79,7 @@ def choose(registry: Registry, config: PipelineConfig, fingerprint: str, folder:
         fingerprint: Of the run.
         folder: Of the pipeline; keeps what is fetched.
     """
-    live = registry.champion(config.name)
+    live = registry.live(config.name)
     if live is None:
         return Comparison(fingerprint)
     reason = ""

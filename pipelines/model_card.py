@@ -35,7 +35,7 @@ def text(folder: RunFolder) -> str:
     return "\n".join(
         [
             f"Trained by the run `{folder.run_id}` on the data `{data}` ({source['path'] or source['source']}), with "
-            f"the code `{prepared['code_version'][:12]}`. {opponent(prepared)}",
+            f"the code `{prepared['code_version'][:12]}`. {_opponent_then(prepared)}",
             "",
             *figures(folder),
         ]
@@ -60,6 +60,14 @@ def opponent(prepared: Mapping[str, Any]) -> str:
     if compared_with is None:
         return f"Version {live} is live; this one was compared with nothing."
     return f"Version {live} is live; this one was compared with version {compared_with}."
+
+
+def _opponent_then(prepared: Mapping[str, Any]) -> str:
+    live, compared_with = prepared["live_version"], prepared["compared_with"]
+    if live is None:
+        return "Nothing was live before it."
+    beside = f"version {compared_with}" if compared_with else "nothing"
+    return f"Version {live} was live then; this one was compared with {beside}."
 
 
 def _accuracies(metrics: Mapping[str, float], classes: Sequence[str]) -> Iterator[str]:

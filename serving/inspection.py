@@ -38,10 +38,10 @@ def inspect(listing: Listing, client: Client, models_dir: Path) -> list[ModelSta
     except (RegistryError, ServerUnavailableError) as error:
         registered, unread = {}, f"the registry cannot be read: {error}"
     try:
-        configured = models_config.served(models_config.read(models_dir / models_config.FILE))
+        configured = models_config.read(models_dir / models_config.FILE).model_config_list.config
     except ReleaseError as error:
         return [ModelState(models_config.FILE, None, None, str(error))]
-    ours = {name for name, served in configured.items() if STABLE in served.labels}
+    ours = {entry.name for entry in configured if models_config.is_ours(entry)}
     return [
         _state(name, registered.get(name), unread, client, models_dir)
         for name in sorted(ours | set(registered))

@@ -60,18 +60,51 @@ def served(config: model_server_config_pb2.ModelServerConfig) -> dict[str, Serve
     }
 
 
+def is_ours(entry: model_server_config_pb2.ModelConfig) -> bool:
+    """Returns whether Slipway made an entry: it names its versions, with labels of its own."""
+    return entry.model_version_policy.HasField("specific") and bool(
+        {STABLE, CANARY} & set(entry.version_labels)
+    )
+
+
+def leave_out_missing(path: Path, models_dir: Path) -> dict[str, list[int]]:
+    """Takes versions out of Slipway's own entries whose directories are not there, before a server is started.
+
+    It would wait for them, and offer nothing at all meanwhile.
+
+    Returns:
+        What was left out, by model.
+
+    Raises:
+        ReleaseError: If the file is not a list of models.
+    """
+    config, missing = read(path), {}
+    for entry in [each for each in config.model_config_list.config if is_ours(each)]:
+        before = served(config)[entry.name]
+        there = {each for each in before.versions if (models_dir / entry.name / str(each)).is_dir()}
+        labels = {label: each for label, each in before.labels.items() if each in there}
+        if there != before.versions:
+            missing[entry.name] = sorted(before.versions - there)
+        put(config, entry.name, ServedModel(frozenset(there), labels), models_dir)
+    if missing or config != read(path):
+        write(config, path)
+    return missing
+
+
 def put(
     config: model_server_config_pb2.ModelServerConfig, model: str, wanted: ServedModel, models_dir: Path
 ) -> None:
     """Replaces the entry of one model, or takes it away where no version is wanted.
 
+    An entry of Slipway's own that names another folder is of a state folder that was moved: it is corrected.
+
     Raises:
-        ReleaseError: If the model has an entry that serves another folder: somebody else made it.
+        ReleaseError: If the model has an entry that somebody else made.
     """
     entries = config.model_config_list.config
     base_path = str(models_dir / model)
     known = next((entry for entry in entries if entry.name == model), None)
-    if known is not None and Path(known.base_path) != Path(base_path):
+    if known is not None and Path(known.base_path) != Path(base_path) and not is_ours(known):
         raise ReleaseError(
             f"Expected the model server to serve {model} from {base_path}, and {models_dir / FILE} has an entry of "
             f"that name for {known.base_path}, which Slipway did not make. Rename one of the two."
@@ -83,6 +116,7 @@ def put(
     if not wanted.versions:
         entries.remove(known)
         return
+    known.base_path = base_path
     known.model_version_policy.Clear()
     known.model_version_policy.specific.versions.extend(sorted(wanted.versions))
     known.version_labels.clear()

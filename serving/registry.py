@@ -83,9 +83,15 @@ class Registry:
         found = self.client.search_model_versions(f"name = '{model}'", max_results=1000)
         return sorted(found, key=lambda version: -int(version.version))
 
-    def champion(self, model: str) -> int | None:
-        """Returns the champion's version, or `None` where the model or the alias does not exist."""
-        return self.roles(model).champion
+    def live(self, model: str) -> int | None:
+        """Returns the version that is live, or is to be: the champion; `None` where there is none.
+
+        Where somebody took the alias away, that is the version which Slipway made live last: it still answers.
+        """
+        roles = self.roles(model)
+        if roles.champion is None and roles.live in {int(each.version) for each in self.versions(model)}:
+            return roles.live
+        return roles.champion
 
     def version(self, model: str, version: int) -> ModelVersion:
         """Returns one version.

@@ -121,7 +121,7 @@ class Release:
             roles = self._after_what_a_person_chose(model, roles)
             if roles.champion != version:
                 self._check_not_held(model, version)
-                _check_still_live(model, version, roles.champion, judged_against)
+                _check_still_live(model, version, self.registry.live(model), judged_against)
             self._transition(model).to(version, roles, by, by_itself=True)
             return self.fleet.served(model)
 
@@ -206,11 +206,11 @@ class Release:
             raise PromotionRefusedError(reason)
 
 
-def _check_still_live(model: str, version: int, champion: int | None, judged_against: int | None) -> None:
-    if champion != judged_against:
-        judged, live = (f"version {each}" if each else "nothing" for each in (judged_against, champion))
+def _check_still_live(model: str, version: int, live: int | None, judged_against: int | None) -> None:
+    if live not in (version, judged_against):
+        judged, now = (f"version {each}" if each else "nothing" for each in (judged_against, live))
         raise PromotionRefusedError(
-            f"{model} version {version} was judged against {judged}, and {live} is live now; start a new run, or "
+            f"{model} version {version} was judged against {judged}, and {now} is live now; start a new run, or "
             f"make it live with `slipway promote {model} {version}`"
         )
 

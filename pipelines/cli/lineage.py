@@ -42,7 +42,7 @@ def _rows(version: ListedVersion, run: Mapping[str, Any], uri: str) -> Iterator[
         yield "MLflow", f"{uri}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}?{MODEL_TRAINING}"
     yield "code", tags.get("slipway.code_version", "-")
     yield "SavedModel, SHA-256", tags.get("slipway.saved_model_sha256", "-")
-    yield "compared with", _version(tags.get("slipway.live_version", "none"))
+    yield "compared with", _version(tags.get("slipway.compared_with", "none"))
     for name, value in sorted(run["metrics"].items()):
         yield f"metric {name}", f"{value:.4f}" if isinstance(value, float) else str(value)
     if at := tags.get(history.PROMOTED_AT):

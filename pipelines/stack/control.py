@@ -75,6 +75,8 @@ def _start(stack: Stack, report: Report, deadline_s: float) -> None:
     _clean_up(stack)
     check_ports(stack)
     make_folders(stack)
+    for model, versions in served.leave_out_missing(stack).items():
+        report(f"Model {model}: version(s) {', '.join(map(str, versions))} not on disk, and not served.")
     chosen = programs(stack, credentials.load_or_create(stack.secrets))
     try:
         supervision.write_config(stack, chosen)

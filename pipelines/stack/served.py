@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pipelines.stack.settings import Stack
+from serving import models_config
 from serving.client import Client
 from serving.inspection import ModelState, inspect
 from serving.listing import Listing
 
 TIMEOUT_S = 5.0
+
+
+def leave_out_missing(stack: Stack) -> dict[str, list[int]]:
+    """Takes versions that are not on disk out of the model server's configuration; returns them by model."""
+    return models_config.leave_out_missing(stack.models_config, stack.models)
 
 
 def states(stack: Stack) -> list[ModelState]:

@@ -80,20 +80,20 @@ def test_with_nothing_live_a_run_is_compared_with_nothing(pets):
 
 
 def test_a_run_is_compared_with_what_is_live(pets, stored):
-    pets.champion(fingerprint="another", live_version="none", classes=json.dumps(CLASSES))
+    pets.champion(fingerprint="another", compared_with="none", classes=json.dumps(CLASSES))
     found = pets.choose()
     assert (found.live, found.version, found.reason) == (1, 1, "")
     assert digest.of_folder(f"{found.model}/Format-Serving") == digest.of_folder(stored / "data/saved_model")
-    assert found.tags() == {"slipway.fingerprint": "mine", "slipway.live_version": "1"}
+    assert found.tags() == {"slipway.fingerprint": "mine", "slipway.compared_with": "1"}
     assert found.promotion("auto") == {"mode": "auto", "reason": ""}
     assert found.promotion("approval") == {"mode": "approval", "reason": ""}
 
 
 def test_a_repetition_is_compared_with_what_the_live_version_was_compared_with(pets):
-    pets.champion(fingerprint="mine", live_version="none")
+    pets.champion(fingerprint="mine", compared_with="none")
     found = pets.choose("mine")
     assert (found.live, found.version, found.model, found.reason) == (1, None, None, "")
-    pets.champion(fingerprint="next", live_version="1")
+    pets.champion(fingerprint="next", compared_with="1")
     found = pets.choose("next")
     assert (found.live, found.version) == (2, 1)
 
@@ -101,11 +101,11 @@ def test_a_repetition_is_compared_with_what_the_live_version_was_compared_with(p
 def test_where_that_version_is_gone_or_no_longer_comparable_a_repetition_is_compared_with_what_is_live(
     pets, tmp_path
 ):
-    pets.champion(fingerprint="mine", live_version="17")
+    pets.champion(fingerprint="mine", compared_with="17")
     assert pets.choose("mine").version == 1
     (tmp_path / "empty").mkdir()
     pets.champion(source=tmp_path / "empty", saved_model_sha256="0" * 64)
-    pets.champion(fingerprint="next", live_version="2")
+    pets.champion(fingerprint="next", compared_with="2")
     found = pets.choose("next")
     assert (found.live, found.version, found.reason) == (3, 3, "")
 

@@ -311,3 +311,23 @@ def test_wiped_models_are_restored_from_the_registry(two_versions, saved_models)
     assert (two_versions.answer(), two_versions.answer("canary")) == (2.0, 3.0)
     two_versions.rollback(MODEL)
     assert two_versions.answer() == 1.0
+
+
+def test_a_state_folder_that_was_moved_serves_from_its_new_place(two_versions, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(two_versions.models_dir, moved)
+    site = Release(two_versions.registry, two_versions.client, moved, load_timeout_s=30)
+    assert site.reconcile(MODEL).labels == {"stable": 2}
+    (entry,) = models_config.read(moved / "models.config").model_config_list.config
+    assert entry.base_path == str(moved / MODEL)
+
+
+def test_a_model_whose_alias_was_taken_away_is_still_what_candidates_are_judged_against(
+    two_versions, saved_models
+):
+    two_versions.registry.set_champion(MODEL, None)
+    assert two_versions.registry.live(MODEL) == 2
+    third = two_versions.register(saved_models["three"])
+    with pytest.raises(PromotionRefusedError, match="judged against nothing, and version 2 is live now"):
+        two_versions.promote_judged(MODEL, third, judged_against=None, by="run r")
+    assert two_versions.promote_judged(MODEL, third, judged_against=2, by="run r").labels == {"stable": third}
