@@ -72,7 +72,9 @@ class PromotionApproval(ApprovalOperator):
         limit = self.response_timeout
         if self.slots is None:
             return limit
-        return max(SHORTEST, min(limit, next_slot(*self.slots, after=now) - MARGIN - now))
+        left = next_slot(*self.slots, after=now) - MARGIN - now
+        # A slot is pendulum's, and so is the difference, which Airflow cannot hand from the task to its supervisor.
+        return max(SHORTEST, min(limit, timedelta(seconds=left.total_seconds())))
 
     def _take_answer(self, context: Any) -> None:
         """Goes on waiting without asking anew, which would erase the answer."""

@@ -120,6 +120,7 @@ def test_a_question_ends_before_the_next_run_and_leaves_a_minute(
         asking.ask(form="approval", schedule=schedule, timeout=limit)
 
     assert waiting.value.timeout == expected
+    assert type(waiting.value.timeout) is timedelta, "Airflow can send no subclass of it to the supervisor"
 
 
 def test_the_next_slot_is_at_its_time_of_day_when_clocks_change():
