@@ -108,8 +108,17 @@ class Release:
             self._transition(model).serve_canary(version)
             return False
 
-    def promote_judged(self, model: str, version: int, *, judged_against: int | None, by: str) -> ServedModel:
+    def promote_judged(
+        self, model: str, version: int, *, judged_against: int | None, by: str, approved: bool = False
+    ) -> ServedModel:
         """Makes `version` the champion, for a run: only where what it was judged against is still what is live.
+
+        Args:
+            model: Name.
+            version: Its number.
+            judged_against: The version that was live when it was judged; `None` for none.
+            by: Which run wants it, or who approved it.
+            approved: Whether a person did, which counts more than an earlier rejection.
 
         Raises:
             PromotionRefusedError: If a person took the version away, or another version is live by now.
@@ -120,7 +129,8 @@ class Release:
         with self._alone(model) as roles:
             roles = self._after_what_a_person_chose(model, roles)
             if roles.champion != version:
-                self._check_not_held(model, version)
+                if not approved:
+                    self._check_not_held(model, version)
                 _check_still_live(model, version, self.registry.live(model), judged_against)
             self._transition(model).to(version, roles, by, by_itself=True)
             return self.fleet.served(model)

@@ -52,6 +52,7 @@ def VerifiedPusher(
                 version,
                 judged_against=judged_against or None,
                 by=context.wanted_by or f"run {context.run_id}",
+                approved=bool(context.wanted_by),
             )
         except PromotionRefusedError as refused:
             pushed_version.set_string_custom_property("refusal", str(refused))

@@ -15,8 +15,8 @@ WATERMARK = "champions"
 class ChampionMoved(BaseEventTrigger):
     """Fires once for each model whose alias somebody other than Slipway has moved, with model and version.
 
-    Airflow keeps the watermark, each model's champion as it was seen last, so that a restart fires nothing
-    twice. Without one, only an alias that is not on the version that Slipway made live fires.
+    Airflow keeps the watermark, each model's champion and live version as they were seen last, so that a restart
+    fires nothing twice. Without one, only an alias that is not on the version that Slipway made live fires.
     """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -72,6 +72,6 @@ async def look(registry: Registry, watermark: dict[str, str]) -> tuple[list[Mode
             model = await registry.model(model.name)
             if model.moved_by_hand(since):
                 moved.append(model)
-        if model.champion is not None:
-            champions[model.name] = model.champion
+        if (mark := model.mark(since)) is not None:
+            champions[model.name] = mark
     return moved, champions

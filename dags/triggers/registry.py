@@ -35,8 +35,33 @@ class Model:
     live: str | None
 
     def moved_by_hand(self, since: str | None) -> bool:
-        """Whether the alias is not where it was, and somebody other than Slipway put it there."""
-        return self.champion is not None and self.champion not in (since, self.live)
+        """Whether the alias is not where it was, and somebody other than Slipway put it there.
+
+        Args:
+            since: What `mark` returned when the model was looked at before; None the first time.
+        """
+        if self.champion in (None, self.live) or since == self._state:
+            return False
+        return not self._may_be_moving(since)
+
+    def mark(self, since: str | None) -> str | None:
+        """What to remember of this look; None without a champion."""
+        if self.champion is None:
+            return None
+        return f"{self._state} ?" if self._may_be_moving(since) else self._state
+
+    @property
+    def _state(self) -> str:
+        return f"{self.champion} {self.live}"
+
+    def _may_be_moving(self, since: str | None) -> bool:
+        """Whether only the tag has changed: Slipway is about to move the alias, or somebody has just moved it back.
+
+        The next look knows.
+        """
+        if since is None or self.champion == self.live or since in (self._state, f"{self._state} ?"):
+            return False
+        return since.partition(" ")[0] == self.champion
 
 
 class Registry:

@@ -1,5 +1,7 @@
 """`slipway status`: services, what is served of each model, and the newest run of each pipeline."""
 
+import click
+
 from pipelines import config
 from pipelines.cli.console import table
 from pipelines.cli.runs import newest_summary
@@ -20,9 +22,12 @@ def show() -> int:
     models = served_states(stack)
     table(
         "Models",
-        ("model", "champion", "answers", "problem"),
-        [(each.model, each.wanted or "-", each.answers or "-", each.problem) for each in models],
+        ("model", "champion", "answers"),
+        [(each.model, each.wanted or "-", each.answers or "-") for each in models],
     )
+    for each in models:
+        if each.problem:
+            click.secho(f"{each.model}: {each.problem}", fg="red")
     rows = []
     for name in config.names():
         newest = newest_summary(stack, name)

@@ -169,9 +169,13 @@ def test_the_same_pipeline_without_airflow_gives_the_same_artifacts_and_records(
             {name: value for name, value in child.data.tags.items() if name.startswith("slipway.output.")}
             for child in (here[node], through_airflow[node])
         ]
+        if node in graph.NEVER_CACHED:
+            assert here[node].data.tags["slipway.cached_from"] == ""
+            continue
         assert outputs[0] == outputs[1]
         assert here[node].data.tags["slipway.cached_from"] == first_run
         assert re.search(rf"{node} .*cached from run {re.escape(first_run)}", done.stdout)
+    assert here["register"].data.metrics["version"] == through_airflow["register"].data.metrics["version"]
     assert files_of(mlflow, here["evaluate"]) == files_of(mlflow, through_airflow["evaluate"])
 
 

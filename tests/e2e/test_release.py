@@ -61,7 +61,10 @@ def test_an_alias_on_what_cannot_be_served_goes_back_and_the_release_is_red(stac
     _, live = two_versions
     version = registry.get_model_version(MODEL, str(live))
     theirs = registry.create_model_version(
-        MODEL, version.source, tags={"slipway.saved_model_sha256": "0" * 64}
+        MODEL,
+        version.source,
+        tags={"slipway.saved_model_sha256": "0" * 64},
+        model_id=version.source.removeprefix("models:/"),
     )
     before = releases(stack)
     registry.set_registered_model_alias(MODEL, "champion", theirs.version)

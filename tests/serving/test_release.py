@@ -209,6 +209,14 @@ def test_a_rejected_version_is_not_asked_about_again(two_versions, saved_models)
         two_versions.challenge(MODEL, third)
 
 
+def test_an_approval_counts_more_than_an_earlier_rejection(two_versions, saved_models):
+    third = two_versions.register(saved_models["three"])
+    two_versions.registry.tag_version(MODEL, third, history.rejected("anna", "2026-01-01T00:00:00+00:00"))
+    two_versions.promote_judged(MODEL, third, judged_against=2, by="anna", approved=True)
+    assert two_versions.answer() == 3.0
+    assert history.REJECTED_AT not in two_versions.registry.version(MODEL, third).tags
+
+
 # One model never holds up another.
 
 
