@@ -18,6 +18,16 @@ def decision(folder: RunFolder) -> Mapping[str, str]:
     return (result.decision or {}) if result else {}
 
 
+def is_missing(folder: RunFolder) -> bool:
+    """Returns whether a person has to approve the run's promotion, and has not."""
+    if folder.require(RUN)["promotion"]["mode"] == "auto":
+        return False
+    registered = folder.results().get("register")
+    if registered and registered.already_live:
+        return False
+    return decision(folder).get("answer") != APPROVED
+
+
 def body(folder: RunFolder, registered: Mapping[str, float]) -> str:
     """Returns Markdown: why a person is asked, the version in question, its figures, and how to try it.
 

@@ -18,6 +18,7 @@ SUMMARY = "summary.json"
 OUTCOME = "outcome.json"
 BROKEN = ("failed", "upstream_failed")
 NOT_NODES = ("prepare", "close")
+NOT_REACHED = ("skipped", "upstream_failed")  # what such a task failed of was in an earlier attempt
 
 
 def _cancelled(tasks: Mapping[str, str]) -> str:
@@ -47,7 +48,11 @@ def _ending(pipeline: str, tasks: Mapping[str, str], results: Mapping[str, NodeR
 def summarize(folder: RunFolder) -> dict[str, Any]:
     """Returns what a run came to: state, reason, how each node ended, and how to go on after a failure."""
     tasks = folder.read(OUTCOME).get("tasks", {})
-    left = {node: result for node, result in folder.results().items() if node not in NOT_NODES}
+    left = {
+        node: result
+        for node, result in folder.results().items()
+        if node not in NOT_NODES and not (result.state == FAILED and tasks.get(node) in NOT_REACHED)
+    }
     order = list(resume.upstream(folder))
     results = {node: left[node] for node in (*order, *left) if node in left}
     state, reason = _ending(folder.pipeline, tasks, results)

@@ -41,6 +41,11 @@ class Comparison:
     model: str | None = None
     reason: str = ""
 
+    @property
+    def judged_against(self) -> int | None:
+        """The version that may be live for the run's model to take its place without a person."""
+        return self.live if self.reason else self.version
+
     def promotion(self, wanted: str) -> dict[str, str]:
         """Returns how the run's model goes live: a person is asked where it could not be compared.
 
@@ -96,10 +101,11 @@ def choose(registry: Registry, config: PipelineConfig, fingerprint: str, folder:
 
 def _candidates(registry: Registry, name: str, live: int, fingerprint: str) -> list[int]:
     """Returns the versions to compare with: the first one that can be; none where a repetition had none."""
-    tags = registry.version(name, live).tags
-    if tags.get(FINGERPRINT) != fingerprint:
-        return [live]
-    earlier = tags.get(COMPARED_WITH, NOTHING)
+    versions = {int(found.version): found.tags for found in registry.versions(name)}
+    same = [version for version, tags in versions.items() if tags.get(FINGERPRINT) == fingerprint]
+    if same != [live]:
+        return [live]  # also where it was repeated, and came to another model
+    earlier = versions[live].get(COMPARED_WITH, NOTHING)
     if earlier == NOTHING:
         return []
-    return [int(found.version) for found in registry.versions(name) if str(found.version) == earlier] + [live]
+    return [version for version in versions if str(version) == earlier] + [live]

@@ -9,7 +9,7 @@ from pipelines import accepted_schema, metadata
 from pipelines.accepted_schema import FIRST_RUN, Accepted
 from pipelines.config import PipelineConfig
 from pipelines.metadata_store import Store
-from pipelines.run_folder import RUN, RunFolder
+from pipelines.run_folder import RUN, SUCCEEDED, RunFolder
 
 STATISTICS = "statistics"
 
@@ -63,7 +63,8 @@ def accept(folder: RunFolder, by: str) -> Accepted:
     if curated := accepted_schema.curated(folder.pipeline):
         raise SettingsError(f"The schema of {folder.pipeline} is curated: change {curated}, under review.")
     folder.require(RUN)
-    if STATISTICS not in folder.results():
+    made = folder.results().get(STATISTICS)
+    if made is None or made.state != SUCCEEDED:
         raise SettingsError(
             f"Expected statistics in run {folder.run_id} of {folder.pipeline}, which a schema is inferred from, and "
             f"there are none. Name a run whose `{STATISTICS}` has succeeded."

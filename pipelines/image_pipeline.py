@@ -46,7 +46,7 @@ class Placement:
         server_command: Program and first arguments of a model server.
         server_version: Which code that program is.
         source_digest: Digest of the data.
-        live_version: Version that is live; `None` while nothing is.
+        judged_against: Version that is live when the model may go live without a person; `None` for none.
         live_model: Model artifact folder of the version to compare with; `None` where there is none.
         accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
         schema: File of the schema that the data is held to; `None` infers one from the data.
@@ -59,7 +59,7 @@ class Placement:
     server_command: Sequence[str]
     server_version: str
     source_digest: str
-    live_version: int | None = None
+    judged_against: int | None = None
     live_model: str | None = None
     accepted_statistics: str | None = None
     schema: str | None = None
@@ -202,7 +202,7 @@ def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, Base
         tracking_uri=placement.tracking_uri,
         grpc_target=placement.grpc_target,
         models_dir=placement.models_dir,
-        judged_against=placement.live_version or 0,
+        judged_against=placement.judged_against or 0,
     ).with_id("push")
 
 

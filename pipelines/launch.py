@@ -17,8 +17,8 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
 
 from components import runtime
-from components.errors import SlipwayError
-from pipelines import attempts, cache, code_digest, graph, metadata
+from components.errors import SettingsError, SlipwayError
+from pipelines import attempts, cache, code_digest, graph, metadata, resume
 from pipelines.metadata_store import Store
 
 CODE = "slipway_code"
@@ -147,6 +147,20 @@ def _attempt(
     return attempt, answer.key
 
 
+def _check_not_overtaken(
+    connection: mlmd.ConnectionConfig, nodes: Mapping[str, pipeline_pb2.PipelineNode], node_id: str
+) -> None:
+    imported = {name for name, each in nodes.items() if each.node_info.type.name == resume.IMPORTER}
+    counting = {name: each for name, each in nodes.items() if name not in imported}
+    with Store(connection) as store:
+        found = attempts.overtaken(store, counting, node_id)
+    if found:
+        raise SettingsError(
+            f"Expected every node before {node_id} to have read what its producer made last, and {found[0]} read what "
+            f"{found[1]} made before that: what it says is about something else. Clear {found[0]} and what follows."
+        )
+
+
 def launch(
     representation: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.ConnectionConfig
 ) -> Execution:
@@ -163,6 +177,7 @@ def launch(
 
     Raises:
         SlipwayError: If the run has no such node, or its inputs do not exist in this run.
+        SettingsError: If a node before it has read what its producer has replaced since.
         Exception: Whatever the component raises.
     """
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in representation.nodes}
@@ -170,6 +185,7 @@ def launch(
         raise SlipwayError(f"Expected one of the nodes {', '.join(nodes)}, got {node_id!r}.")
     deployment = runner_utils.extract_local_deployment_config(representation)
     executor = runner_utils.extract_executor_spec(deployment, node_id)
+    _check_not_overtaken(connection, nodes, node_id)
     attempt, key = _attempt(connection, representation, nodes[node_id], executor)
     prepared = launcher.Launcher(
         pipeline_node=attempt,

@@ -9,7 +9,7 @@ from typing import Any
 from pipelines import approval, close, failures, prepare, resume
 from pipelines.cancellation import Cancellation
 from pipelines.node import Attempt
-from pipelines.run_folder import RUN, RunFolder
+from pipelines.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +22,6 @@ def new_run_id() -> str:
     """Returns a run id that no other run has."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     return f"local__{now}_{secrets.token_hex(3)}"
-
-
-def _waits_for_approval(folder: RunFolder, node: str) -> bool:
-    if node != "push" or folder.require(RUN)["promotion"]["mode"] == "auto":
-        return False
-    if (registered := folder.results().get("register")) and registered.already_live:
-        return False
-    return approval.decision(folder).get("answer") != approval.APPROVED
 
 
 class _Walk:
@@ -58,7 +50,7 @@ class _Walk:
     def to_the_end(self, nodes: Iterable[str]) -> dict[str, Any]:
         """Runs `nodes` and closes the run; returns the summary."""
         for node in nodes:
-            if _waits_for_approval(self.folder, node):
+            if node == "push" and approval.is_missing(self.folder):
                 self.report(node, "awaiting approval")
                 break
             if not self.attempt(node):
@@ -115,7 +107,8 @@ def go_on(
         report: Called with a node and its Airflow state as the run goes on.
         cancellation: Stops the run; it is closed all the same.
     """
-    folder.write(prepare.REQUEST, {**folder.read(prepare.REQUEST), "done": list(plan.used)})
+    done = [*plan.used, *([approval.NODE] if "register" in plan.used else [])]
+    folder.write(prepare.REQUEST, {**folder.read(prepare.REQUEST), "done": done})
     for node in plan.again:
         folder.forget_result(node)
     walk = _Walk(folder, report, cancellation)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib import metadata as packages
 from typing import Any
 
+from components.errors import SettingsError
 from components.ingestion import sources
 from pipelines import (
     comparison,
@@ -29,7 +30,7 @@ from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.config import PipelineConfig
 from pipelines.image_pipeline import Placement, create_pipeline
 from pipelines.metadata_store import Store
-from pipelines.run_folder import RUN, RunFolder
+from pipelines.run_folder import RUN, SUCCEEDED, RunFolder
 from pipelines.stack.settings import PROJECT, Stack
 from pipelines.tracking import Tracker
 from serving.registry import Registry
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 REQUEST = "request.json"
 REPRESENTATION = "pipeline.json"
 INGEST = "ingest"
-EVALUATE = "evaluate"
+JUDGES = {"evaluate", "evaluate_compressed"}  # one comparison for both
 
 LONGEST_TAG = 8000  # MLflow's limit on a tag of a run
 
@@ -96,9 +97,9 @@ def run(folder: RunFolder) -> str:
     """Prepares a run. Returns the page of its MLflow run.
 
     Repeated, as when a task is cleared, it opens the MLflow run again. Where `ingest` is going to run again, the
-    run takes the data as it is now, and everything that follows from the data is resolved anew. Where `evaluate` is,
-    the run is compared with what is live now. Else a run stays what it was prepared to be, as its configuration always
-    does.
+    run takes the data as it is now, and everything that follows from the data is resolved anew. Where all that judges
+    its model is, the run is compared with what is live now. Else a run stays what it was prepared to be, as its
+    configuration always does.
 
     Raises:
         SettingsError: If a value is unknown, malformed or out of range, or Airflow drew a stale manifest.
@@ -106,11 +107,7 @@ def run(folder: RunFolder) -> str:
     """
     request, prepared = _request(folder), folder.read(RUN)
     if prepared and not _takes_data(folder, request["done"]):
-        tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
-        parent = tracker.open(folder.run_id, "")
-        if EVALUATE in resume.upstream(folder) and EVALUATE not in request["done"]:
-            _compare_anew(folder, prepared, tracker)
-        return tracker.url(parent)
+        return _go_on(folder, prepared, request["done"])
     config = PipelineConfig(**prepared["config"]) if prepared else _configured(folder, request)
     placement = _placement(folder, config)
     outdated = _outdated(folder, prepared, placement.source_digest, request["done"])
@@ -141,6 +138,24 @@ def run(folder: RunFolder) -> str:
     }
     _keep(folder, prepared, compared, tracker)
     logger.info("Data %s, code %s", placement.source_digest[:12], tags["slipway.code_version"])
+    return tracker.url(parent)
+
+
+def _go_on(folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str]) -> str:
+    """Prepares a run again whose data stays as it is. Returns the page of its MLflow run."""
+    judges = JUDGES & set(resume.upstream(folder))
+    if judges and "promotion" not in prepared:
+        raise SettingsError(
+            f"Run {folder.run_id} was prepared by an earlier version of Slipway, and does not say what its model is "
+            f"judged by. Clear `{INGEST}`, which prepares it anew, or start a new run."
+        )
+    tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
+    parent = tracker.open(folder.run_id, "")
+    # What was refused or failed stands until its node has run again; a success is one of what came before it then.
+    stopped = {node for node, result in folder.results().items() if result.state != SUCCEEDED}
+    _forget_results(folder, {*done, *stopped})
+    if judges and not judges & set(done):
+        _compare_anew(folder, prepared, tracker)
     return tracker.url(parent)
 
 
@@ -221,7 +236,7 @@ def _compile(folder: RunFolder, config: PipelineConfig, placement: Placement) ->
         comparison.fingerprint(placement.source_digest, config, launch.code_of(without)),
         folder.pipeline_dir,
     )
-    complete = replace(placement, live_version=compared.live, live_model=compared.model)
+    complete = replace(placement, judged_against=compared.judged_against, live_model=compared.model)
     representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
     folder.write(REPRESENTATION, launch.to_json(representation))
     _import(representation, folder)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.errors import SettingsError
-from pipelines.run_folder import RUN, SUCCEEDED, RunFolder
+from pipelines.run_folder import RUN, SUCCEEDED, NodeResult, RunFolder
 
 REPRESENTATION = "pipeline.json"
 IMPORTER = "tfx.dsl.components.common.importer.Importer"
@@ -57,14 +57,17 @@ def plan(folder: RunFolder, node: str) -> Plan:
     before = _ancestors(edges)
     missing = [name for name in edges if name in before[node] and name not in done]
     if missing:
-        first, result = missing[0], results.get(missing[0])
-        ended = f"{result.state}{f' ({result.reason})' if result.reason else ''}" if result else "not run"
-        raise SettingsError(
-            f"Expected every node before {node} to have succeeded in run {folder.run_id}, and {first} is {ended}. "
-            f"Go on from there: {command(folder.pipeline, first, folder.run_id)}"
-        )
+        raise SettingsError(_not_succeeded(folder, node, missing[0], results.get(missing[0])))
     used = [name for name in edges if name in done and name != node and node not in before[name]]
     return Plan(tuple(used), tuple(name for name in edges if name not in used))
+
+
+def _not_succeeded(folder: RunFolder, node: str, missing: str, result: NodeResult | None) -> str:
+    ended = f"{result.state}{f' ({result.reason})' if result.reason else ''}" if result else "not run"
+    return (
+        f"Expected every node before {node} to have succeeded in run {folder.run_id}, and {missing} is {ended}. "
+        f"Go on from there: {command(folder.pipeline, missing, folder.run_id)}"
+    )
 
 
 def dependents(folder: RunFolder, node: str) -> list[str]:
@@ -79,10 +82,13 @@ def outdated(folder: RunFolder) -> list[str]:
 
 
 def check_current(folder: RunFolder, node: str) -> None:
-    """Makes sure that what a node reads was made from the data that the run names.
+    """Makes sure that all before a node has succeeded, on the data that the run names.
+
+    An orchestrator lets a person clear any tasks, or call one successful: a gate that said no since, or was never
+    asked, stands in nobody's way there.
 
     Raises:
-        SettingsError: If it was not.
+        SettingsError: If it has not.
     """
     before = _ancestors(upstream(folder)).get(node, set())
     if old := [name for name in outdated(folder) if name in before]:
@@ -91,6 +97,10 @@ def check_current(folder: RunFolder, node: str) -> None:
             f"Expected every node before {node} to have run on the data that run {folder.run_id} names, and "
             f"{', '.join(old)} succeeded on earlier data. Clear them too: {again}"
         )
+    results = folder.results()
+    for name in upstream(folder):
+        if name in before and (name not in results or results[name].state != SUCCEEDED):
+            raise SettingsError(_not_succeeded(folder, node, name, results.get(name)))
 
 
 def _ancestors(edges: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:

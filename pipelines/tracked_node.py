@@ -16,7 +16,7 @@ from pipelines.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 REPORT = "report"
-REGISTER = "register"
+REGISTER, PUSH = "register", "push"
 
 # The nodes that judge a model and the compressed one that is made from it.
 FLOAT, COMPRESSED = "evaluate", "evaluate_compressed"
@@ -30,7 +30,8 @@ class TrackedNode:
         node: Id.
 
     Raises:
-        SettingsError: If the run was not prepared, or has no such node.
+        SettingsError: If the run was not prepared, or has no such node, something before the node has not
+            succeeded, or the promotion waits for a person.
     """
 
     def __init__(self, folder: RunFolder, node: str) -> None:
@@ -41,6 +42,13 @@ class TrackedNode:
             known = ", ".join(launch.node_ids(self.representation))
             raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
         resume.check_current(folder, node)
+        if node == PUSH and approval.is_missing(folder):
+            raise SettingsError(
+                f"Expected a person's approval of the version that run {folder.run_id} has registered last, and there "
+                f"is none. Clear `{approval.NODE}`, which asks; or choose a version with `slipway promote`."
+            )
+        if node == REGISTER:
+            folder.forget_result(approval.NODE)  # what was answered was about what was registered then
         self.tracker = Tracker(self.prepared["tracking_uri"], folder.pipeline)
         self.child = self.tracker.open(
             folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]

@@ -39,7 +39,7 @@ def VerifiedPusher(
         tracking_uri: Of the registry.
         grpc_target: `host:port` of the model server.
         models_dir: Holds `<model>/<version>/` and the server's configuration.
-        judged_against: The version that was live when the run began; 0 for none.
+        judged_against: The version that it was compared with; the live one where none could be; 0 for none.
     """
     name, version = registered_version.model_name, registered_version.version
     pushed_version.model_name = name

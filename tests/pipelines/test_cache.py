@@ -6,7 +6,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components import runtime
-from components.errors import SlipwayError
+from components.errors import SettingsError, SlipwayError
 from pipelines import code_digest, metadata
 from pipelines.metadata_store import Store
 
@@ -180,3 +180,19 @@ def test_an_attempt_that_was_killed_is_marked_by_the_next_one(tiny):
     with Store(metadata.connection(tiny.folder)) as store:
         states = [execution.last_known_state for execution in store.store.get_executions()]
     assert sorted(states) == sorted([mlmd.Execution.CANCELED, mlmd.Execution.COMPLETE])
+
+
+def test_a_node_does_not_run_on_what_was_judged_before_its_producer_put_out_something_else(tiny):
+    tiny.run("first")
+    tiny.change("make", "write(number, value)", "write(number, value + 1)")
+    tiny.run("first", "make")
+    with pytest.raises(SettingsError, match=r"double read what make made before that.*Clear double"):
+        tiny.run("first", "add_one")
+    tiny.run("first", "double")
+    assert number(tiny.run("first", "add_one")["add_one"]) == 9
+
+
+def test_a_task_that_is_cleared_without_need_leaves_what_follows_as_it_is(tiny):
+    tiny.run("first")
+    tiny.run("first", "make")
+    assert number(tiny.run("first", "add_one")["add_one"]) == 7

@@ -43,3 +43,11 @@ def test_a_run_without_anybody_to_approve_says_how_to_go_live(folder):
     summary = left(folder, register=NodeResult(SUCCEEDED, metrics={"version": 4.0}))
     assert summary["state"] == REFUSED
     assert "slipway promote digits 4" in summary["reason"]
+
+
+def test_a_failure_of_an_earlier_attempt_is_not_one_of_a_run_that_was_refused_since(folder):
+    folder.write_result("evaluate", NodeResult(REFUSED, "too weak"))
+    folder.write_result("push", NodeResult(FAILED, "the server is down"))
+    folder.write(close.OUTCOME, {"tasks": {"evaluate": "skipped", "push": "skipped"}})
+    summary = close.summarize(folder)
+    assert (summary["state"], summary["reason"]) == (REFUSED, "evaluate: too weak")

@@ -195,3 +195,18 @@ def test_data_configuration_and_code_make_the_fingerprint():
         comparison.fingerprint("data", digits, {"train": Code("abc", "tensorflow 2.17.0")}),
     }
     assert len(others | {mine}) == 5
+
+
+def test_a_model_that_was_not_compared_with_what_is_live_does_not_count_as_judged_against_it(pets):
+    pets.champion(fingerprint="mine", compared_with="none")
+    assert pets.choose("mine").judged_against is None
+    pets.champion(fingerprint="next", compared_with="1")
+    assert pets.choose("next").judged_against == 1
+    assert pets.choose("another").judged_against == 2
+
+
+def test_a_repetition_that_came_to_another_model_before_is_compared_with_what_is_live(pets):
+    live = pets.champion(fingerprint="mine", compared_with="none")
+    pets.champion(fingerprint="mine", compared_with="none")
+    pets.registry.set_champion(pets.model, live)
+    assert pets.choose("mine").version == live

@@ -13,7 +13,7 @@ from components.ingestion import sources
 from pipelines import accepted_schema, close, config, failures, local_run, prepare, resume
 from pipelines.cli.main import main
 from pipelines.node import Attempt
-from pipelines.run_folder import FAILED, RUN, RunFolder
+from pipelines.run_folder import FAILED, RUN, NodeResult, RunFolder
 
 DATA_NODES = ("ingest", "statistics", "schema", "anomalies", "validate")
 PIPELINE = """
@@ -227,6 +227,9 @@ def test_a_schema_can_be_accepted_only_from_a_run_that_has_statistics(shades):
     assert shades.start("second", nodes=()) == 0
     answer = CliRunner().invoke(main, ["schema", "shades", "--accept", "second"])
     assert answer.exit_code != 0
+    assert "Expected statistics in run second of shades" in answer.output
+    shades.folder("second").write_result("statistics", NodeResult(FAILED, "no memory"))
+    answer = CliRunner().invoke(main, ["schema", "shades", "--accept", "second"])
     assert "Expected statistics in run second of shades" in answer.output
 
 

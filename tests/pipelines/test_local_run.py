@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components.errors import SettingsError
-from pipelines import close, config, failures, launch, local_run, prepare, resume
+from pipelines import approval, close, config, failures, launch, local_run, prepare, resume
 from pipelines import node as node_program
 from pipelines.cancellation import Cancellation
 from pipelines.node import Attempt
@@ -99,8 +99,7 @@ def test_a_run_whose_promotion_was_made_to_ask_a_person_ends_before_push(tmp_pat
     for mode, waits in (("approval", True), ("auto", False)):
         prepared = {"config": {"promotion": "auto"}, "promotion": {"mode": mode, "reason": ""}}
         folder.write(RUN, prepared)
-        assert local_run._waits_for_approval(folder, "push") is waits
-        assert not local_run._waits_for_approval(folder, "register")
+        assert approval.is_missing(folder) is waits
 
 
 def told(folder):
@@ -229,4 +228,4 @@ def test_a_run_that_was_approved_and_whose_push_failed_resumes_at_push(tmp_path)
     for answer, waits in (("approved", False), ("rejected", True), ("expired", True)):
         decision = {"answer": answer, "by": "anna", "at": "2026-01-01T00:00:00+00:00"}
         folder.write("nodes/approve.json", {"state": "succeeded", "reason": "", "decision": decision})
-        assert local_run._waits_for_approval(folder, "push") is waits
+        assert approval.is_missing(folder) is waits

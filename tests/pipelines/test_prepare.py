@@ -4,12 +4,27 @@ import pytest
 from tfx.orchestration.portable import inputs_utils
 
 from components import records
+from components.errors import SettingsError
 from components.export import save_served_model
 from components.training.model import build
 from components.training.settings import TrainingSettings
-from pipelines import attempts, config, image_pipeline, launch, live_model, metadata, model_server, prepare
+from pipelines import (
+    approval,
+    attempts,
+    config,
+    failures,
+    image_pipeline,
+    launch,
+    live_model,
+    local_run,
+    metadata,
+    model_server,
+    prepare,
+    resume,
+)
 from pipelines.metadata_store import Store
-from pipelines.run_folder import RUN, RunFolder
+from pipelines.node import Attempt
+from pipelines.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
 from serving import digest
 from serving.registry import DIGEST_TAG, Registry
@@ -127,3 +142,61 @@ def test_another_server_is_another_key_of_the_cache(tmp_path, monkeypatch):
         lambda path: read(path) + (b"\n# changed" if path.name == "servable.py" else b""),
     )
     assert model_server.version(["python", "-m", model_server.EMBEDDED]) != embedded
+
+
+def test_one_comparison_holds_for_the_float_and_the_compressed_model(run):
+    first = run.prepare()
+    run.champion(seed=1)
+    done = ("ingest", "train", "compress", "evaluate_compressed", "infra_validate", "register")
+    assert run.prepare(*done) == first, "the verdict on the candidate was made against what was live then"
+
+
+def test_what_a_task_that_runs_again_succeeded_with_before_is_forgotten(run):
+    run.prepare()
+    for node, state in {"ingest": SUCCEEDED, "train": SUCCEEDED, "evaluate": REFUSED, "push": FAILED}.items():
+        run.folder.write_result(node, NodeResult(state, "why"))
+    run.prepare("ingest")
+    assert {node: result.state for node, result in run.folder.results().items()} == {
+        "ingest": SUCCEEDED,
+        "evaluate": REFUSED,
+        "push": FAILED,
+    }
+
+
+@pytest.mark.parametrize("done", [("ingest",), ("ingest", "evaluate", "evaluate_compressed")])
+def test_a_run_that_an_earlier_version_prepared_says_how_to_go_on(run, done):
+    run.prepare()
+    new = ("accepted_statistics", "schema", "compared_with", "promotion", "outdated")
+    run.folder.write(RUN, {key: value for key, value in run.folder.read(RUN).items() if key not in new})
+    with pytest.raises(SettingsError, match=r"prepared by an earlier version of Slipway.*Clear `ingest`"):
+        run.prepare(*done)
+    assert run.prepare()["promotion"]["mode"] == "auto"
+
+
+def test_an_approval_is_one_of_the_version_that_was_registered_when_it_was_given(run):
+    run.prepare(promotion="approval")
+    for node in resume.upstream(run.folder):
+        run.folder.write_result(node, NodeResult(SUCCEEDED))
+    decision = {"answer": "approved", "by": "anna", "at": "2026-01-01T00:00:00+00:00"}
+    run.folder.write_result("approve", NodeResult(SUCCEEDED, decision=decision))
+    assert not approval.is_missing(run.folder)
+
+    assert Attempt(run.folder, "register").run() != 0, "its inputs are not there"
+    assert "approve" not in run.folder.results()
+    run.folder.write_result("register", NodeResult(SUCCEEDED))
+    assert Attempt(run.folder, "push").run() == failures.BAD_SETTINGS
+    assert "Clear `approve`, which asks" in run.folder.results()["push"].reason
+
+
+def test_what_was_approved_goes_live_after_going_on_from_push_and_not_from_training(run):
+    run.prepare(promotion="approval")
+    decision = {"answer": "approved", "by": "anna", "at": "2026-01-01T00:00:00+00:00"}
+    nodes = list(resume.upstream(run.folder))
+    asked = {}
+    for node in ("push", "train"):
+        for each in (*nodes, "approve"):
+            run.folder.write_result(each, NodeResult(SUCCEEDED, decision=decision))
+        plan = resume.plan(run.folder, node)
+        local_run.go_on(run.folder, resume.Plan(plan.used, ()), lambda node, state: None)
+        asked[node] = approval.is_missing(run.folder)
+    assert asked == {"push": False, "train": True}

@@ -86,3 +86,14 @@ def test_a_node_that_was_killed_before_it_could_speak_is_where_to_go_on(folder):
 def test_a_run_that_was_refused_has_nothing_to_go_on_with(folder):
     left(folder, ingest=SUCCEEDED, train=SUCCEEDED, evaluate=REFUSED)
     assert close.summarize(folder)["resume"] == ""
+
+
+def test_no_node_runs_after_a_gate_that_did_not_let_the_model_pass_whatever_a_person_clears(folder):
+    left(folder, ingest=SUCCEEDED, train=SUCCEEDED, evaluate=SUCCEEDED)
+    resume.check_current(folder, "push")
+    left(folder, evaluate=REFUSED)
+    with pytest.raises(SettingsError, match=r"evaluate is refused \(too weak\)"):
+        resume.check_current(folder, "push")
+    folder.forget_result("evaluate")
+    with pytest.raises(SettingsError, match="evaluate is not run"):
+        resume.check_current(folder, "push")
