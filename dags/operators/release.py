@@ -21,7 +21,7 @@ class ReleaseOperator(ModuleOperator):
         code = self.run_module("pipelines.release", arguments, say=self._remember)
         what = " ".join(["release", *arguments])
         if code > 0:
-            # An alias that could not be followed has been moved back: another try would find nothing to do, and be green.
+            # An alias that could not be followed has gone back: another try would have nothing to do, and be green.
             raise AirflowFailException(f"{what} {describe(code)}: {self._last_line}")
         raise_unless_succeeded(code, what=what, reason=self._last_line)
         return self._served()
