@@ -69,6 +69,7 @@ def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
     ingest = ImageExampleGen(
         settings=config.data.ingestion().model_dump_json(),
         classes=json.dumps(config.data.classes),
+        image_shape=config.data.image.model_dump_json(),
         source_digest=placement.source_digest,
     ).with_id("ingest")
     examples = ingest.outputs["examples"]

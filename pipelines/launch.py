@@ -150,8 +150,9 @@ def _attempt(
 def _check_not_overtaken(
     connection: mlmd.ConnectionConfig, nodes: Mapping[str, pipeline_pb2.PipelineNode], node_id: str
 ) -> None:
-    imported = {name for name, each in nodes.items() if each.node_info.type.name == resume.IMPORTER}
-    counting = {name: each for name, each in nodes.items() if name not in imported}
+    counting = {name: each for name, each in nodes.items() if each.node_info.type.name != resume.IMPORTER}
+    if node_id not in counting:
+        return
     with Store(connection) as store:
         found = attempts.overtaken(store, counting, node_id)
     if found:

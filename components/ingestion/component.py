@@ -27,6 +27,7 @@ def ImageExampleGen(
     report: OutputArtifact[Report],
     settings: Parameter[str],
     classes: Parameter[str],
+    image_shape: Parameter[str],
     source_digest: Parameter[str],
 ) -> None:
     """Reads labelled images into tf.Examples; unreadable records go to quarantine with a reason each.
@@ -37,6 +38,7 @@ def ImageExampleGen(
         report: Records per split.
         settings: `IngestionSettings` as JSON.
         classes: JSON list of class names.
+        image_shape: `ImageShape` as JSON.
         source_digest: Digest of the data; it makes the cache notice new data.
 
     Raises:
@@ -46,6 +48,7 @@ def ImageExampleGen(
         result = ingest(
             IngestionSettings.model_validate_json(settings),
             json.loads(classes),
+            channels=json.loads(image_shape)["channels"],
             examples_dir=examples.uri,
             quarantine_dir=quarantine.uri,
             expected_digest=source_digest,

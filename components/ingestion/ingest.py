@@ -16,6 +16,7 @@ from components.ingestion.settings import IngestionSettings
 from components.ingestion.split import split_of
 
 READABLE_FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # what TensorFlow decodes
+DECODED_WHATEVER_THE_CHANNELS = ("PNG", "JPEG", "MPO")
 
 
 @dataclass
@@ -27,15 +28,23 @@ class IngestionResult:
     quarantined: dict[str, str] = field(default_factory=dict)
 
 
-def unusable_because(record: sources.RawRecord, classes: Sequence[str]) -> str | None:
-    """Returns why a record cannot be used, or `None` when it can."""
+def unusable_because(record: sources.RawRecord, classes: Sequence[str], channels: int) -> str | None:
+    """Returns why a record cannot be used by a model that takes `channels` channels, or `None` when it can."""
     if record.label not in classes:
         return f"expected a label among {', '.join(classes)}, got {record.label!r}"
     try:
         with Image.open(io.BytesIO(record.image), formats=READABLE_FORMATS) as image:
             image.load()
+            kind, mode = image.format, image.mode
     except Exception as error:
         return f"expected an image ({', '.join(READABLE_FORMATS)}), got {len(record.image)} bytes: {error}"
+    if kind in DECODED_WHATEVER_THE_CHANNELS and mode != "CMYK":
+        return None
+    try:  # TensorFlow reads these too, but not with every number of colours
+        records.decode_images(records.tf.constant([record.image]), records.ImageShape(1, 1, channels))
+    except records.tf.errors.InvalidArgumentError:
+        colours = "grey" if channels == 1 else "RGB"
+        return f"expected an image that TensorFlow decodes as {colours}, got a {kind} of mode {mode}: save it as PNG"
     return None
 
 
@@ -85,6 +94,7 @@ def ingest(
     settings: IngestionSettings,
     classes: Sequence[str],
     *,
+    channels: int,
     examples_dir: str | Path,
     quarantine_dir: str | Path,
     expected_digest: str | None = None,
@@ -94,6 +104,7 @@ def ingest(
     Args:
         settings: Source and shares.
         classes: Names of the classes; a label is stored as its index here.
+        channels: That the model takes.
         examples_dir: Folder of the Examples artifact.
         quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
         expected_digest: `sources.digest` of the data that is meant; `None` takes whatever is there.
@@ -108,7 +119,7 @@ def ingest(
     Path(quarantine_dir).mkdir(parents=True, exist_ok=True)
     for record in sources.read(settings):
         digest.add(record)
-        reason = unusable_because(record, classes)
+        reason = unusable_because(record, classes, channels)
         if reason is None:
             accepted[split_of(record.image, settings)].append(record)
         else:

@@ -63,6 +63,11 @@ def _image_folder(settings: IngestionSettings) -> Iterator[RawRecord]:
                 f"Expected the data to stay as it is while it is read, and {name} has vanished. "
                 "When nothing writes to the folder any more, clear `ingest`, which takes the data as it is then."
             ) from error
+        except OSError as error:
+            raise DataError(
+                f"Expected to read {_spelled(str(path))}, and that fails: {error.strerror}. Let whoever runs Slipway "
+                "read it, or remove it; then clear `ingest`."
+            ) from error
         yield RawRecord(_spelled(path.relative_to(root).as_posix()), image, _spelled(path.parent.name))
 
 
@@ -92,7 +97,7 @@ def read(settings: IngestionSettings) -> Iterator[RawRecord]:
     """Yields the records of the configured source.
 
     Raises:
-        DataError: If the source cannot be found, or changes while it is read.
+        DataError: If the source cannot be found or read, or changes while it is read.
     """
     return SOURCES[settings.source](settings)
 

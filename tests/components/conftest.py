@@ -34,7 +34,7 @@ def examples_dir(image_folder, tmp_path_factory):
 
     target = tmp_path_factory.mktemp("examples")
     settings = IngestionSettings(source="image_folder", path=str(image_folder))
-    ingest(settings, CLASSES, examples_dir=target, quarantine_dir=target / "quarantine")
+    ingest(settings, CLASSES, channels=1, examples_dir=target, quarantine_dir=target / "quarantine")
     return target
 
 

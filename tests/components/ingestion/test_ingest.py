@@ -1,8 +1,10 @@
+import io
 import json
 import os
 import shutil
 
 import pytest
+from PIL import Image
 
 from components import records
 from components.errors import DataError
@@ -20,10 +22,11 @@ def ids(examples_dir, split):
     }
 
 
-def run(path, target, classes, expected_digest=None):
+def run(path, target, classes, expected_digest=None, channels=1):
     return ingestion.ingest(
         IngestionSettings(source="image_folder", path=str(path)),
         classes,
+        channels=channels,
         examples_dir=target / "examples",
         quarantine_dir=target / "quarantine",
         expected_digest=expected_digest,
@@ -124,9 +127,9 @@ def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, c
     named = sources.digest(IngestionSettings(source="image_folder", path=str(changing)))
     check = ingestion.unusable_because
 
-    def write_meanwhile(record, known):
+    def write_meanwhile(record, known, channels):
         (changing / "light" / "099.png").write_bytes((changing / "dark" / "000.png").read_bytes())
-        return check(record, known)
+        return check(record, known, channels)
 
     monkeypatch.setattr(ingestion, "unusable_because", write_meanwhile)
     with pytest.raises(DataError, match=f"digest {named[:12]}"):
@@ -170,3 +173,35 @@ def test_the_digits_are_1797_and_reach_full_intensity():
     assert len(found) == 1797
     image = records.decode_images(records.tf.constant([found[0].image]), records.ImageShape(8, 8, 1))
     assert float(records.tf.reduce_max(image)) > 230
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "usable"),
+    [
+        ("RGB", "GIF", {3}),
+        ("L", "BMP", {3}),
+        ("RGB", "BMP", {3}),
+        ("1", "BMP", set()),
+        ("CMYK", "JPEG", {3}),
+        ("LA", "PNG", {1, 3}),
+        ("L", "JPEG", {1, 3}),
+    ],
+)
+def test_an_image_that_tensorflow_does_not_decode_for_this_model_is_set_aside(mode, kind, usable):
+    file = io.BytesIO()
+    Image.effect_noise((8, 8), 50).convert("RGB").convert(mode).save(file, kind)
+    record = sources.RawRecord("dark/a", file.getvalue(), "dark")
+    for channels in (1, 3):
+        reason = ingestion.unusable_because(record, ["dark"], channels)
+        assert (reason is None) == (channels in usable)
+        assert reason is None or f"got a {kind} of mode" in reason
+        if reason is None:
+            records.decode_images(records.tf.constant([record.image]), records.ImageShape(8, 8, channels))
+
+
+def test_a_file_that_cannot_be_read_is_named(image_folder, tmp_path, classes):
+    images = tmp_path / "images"
+    shutil.copytree(image_folder, images)
+    (images / "dark/mine.png").symlink_to("/proc/self/mem")  # to be read by nobody, root included
+    with pytest.raises(DataError, match=r"read .*dark/mine.png, and that fails: "):
+        run(images, tmp_path, classes)
