@@ -10,6 +10,7 @@ from pipelines.addresses import tracking_uri
 from pipelines.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
 from serving import history
+from serving.errors import RegistryError
 from serving.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -134,11 +135,15 @@ def _note_decision(folder: RunFolder, tracker: Tracker, parent: str) -> None:
     tracker.tag(parent, {f"slipway.approval_{name}": value for name, value in decision.items()})
     registered = folder.results().get("register")
     if decision["answer"] == approval.REJECTED and registered and registered.metrics:
-        Registry(tracker.uri).tag_version(
-            folder.pipeline,
-            int(registered.metrics["version"]),
-            history.rejected(decision["by"], decision["at"]),
-        )
+        registry, version = Registry(tracker.uri), int(registered.metrics["version"])
+        try:
+            since = registry.version(folder.pipeline, version).tags.get(history.PROMOTED_AT, "")
+            if since < decision["at"]:  # closing again, later, must not undo that a person promoted it since
+                registry.tag_version(
+                    folder.pipeline, version, history.rejected(decision["by"], decision["at"])
+                )
+        except RegistryError as error:
+            logger.warning("The version that was rejected is not there any more: %s", error)
 
 
 def _end(tracker: Tracker, parent: str, state: str, reason: str) -> None:

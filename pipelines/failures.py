@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from components.errors import DataError, SettingsError, SlipwayError, UnavailableError
-from serving.errors import RegistryError, ReleaseError, ServerUnavailableError
+from serving.errors import AliasPutBackError, RegistryError, ReleaseError, ServerUnavailableError
 
 REFUSED = 99
 BAD_DATA = 65
@@ -22,6 +22,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (DataError, BAD_DATA),
     (UnavailableError, TEMPORARY),
     (ServerUnavailableError, TEMPORARY),
+    (AliasPutBackError, BAD_SETTINGS),
     (ReleaseError, UNKNOWN),
     (SlipwayError, UNKNOWN),
 )

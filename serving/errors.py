@@ -5,6 +5,14 @@ class ReleaseError(Exception):
     """A version could not be served; what was served before still is."""
 
 
+class AliasMovedError(ReleaseError):
+    """Somebody moved the alias `champion` on while a version was being released; that choice stands."""
+
+
+class AliasPutBackError(ReleaseError):
+    """The version that somebody moved the alias `champion` to cannot be served; the alias is where it was before."""
+
+
 class RegistryError(Exception):
     """The registry does not hold what was asked for."""
 

@@ -7,7 +7,7 @@ the long work of a release, fetching and loading, happens outside of it.
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from serving.client import Client, VersionState
 from serving.errors import ReleaseError
 from serving.models_config import ServedModel
 
+LOCK_FILE = ".release.lock"  # in the folder of a model: who holds it releases a version of that model
 POLL_S = 0.1
 ENDED = (None, "END", "UNKNOWN")
 # TensorFlow Serving looks at a new configuration ten times a second; until then the state is that of before.
@@ -29,6 +30,18 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def is_locked(path: Path) -> bool:
+    """Returns whether a process holds a lock file now."""
+    if not path.is_file():
+        return False
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -51,8 +64,16 @@ class Fleet:
         return self.models_dir / models_config.FILE
 
     def served(self, model: str) -> ServedModel:
-        """Returns what the configuration file asks for of a model."""
-        return models_config.served(models_config.read(self.config_path)).get(model, ServedModel())
+        """Returns what the configuration file asks for of a model.
+
+        Raises:
+            ReleaseError: If it has an entry of that name that somebody else made.
+        """
+        config = models_config.read(self.config_path)
+        for entry in config.model_config_list.config:
+            if entry.name == model:
+                models_config.check_ours(entry, self.models_dir)
+        return models_config.served(config).get(model, ServedModel())
 
     def apply(self, model: str, wanted: ServedModel) -> None:
         """Writes the entry of one model and has the server take the whole file.
@@ -105,6 +126,18 @@ class Fleet:
             f"the model server to let go of {model} version {version}",
         )
         return rest
+
+    def await_label(self, model: str, label: str, version: int) -> None:
+        """Waits until a version answers behind a label, or it is too late.
+
+        A server that is loading another model's first version takes a new configuration only afterwards.
+        """
+        with suppress(ReleaseError):
+            wait_until(
+                lambda: self.client.labelled(model, label) == version,
+                self.load_timeout_s,
+                f"{model} version {version} behind {label}",
+            )
 
     def holds(self, model: str, version: int) -> bool:
         """Returns whether the server has a version in memory, or is about to."""

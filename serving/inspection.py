@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving import digest, journal, models_config
+from serving import digest, fleet, journal, models_config
 from serving.client import Client
 from serving.errors import RegistryError, ReleaseError, ServerUnavailableError
 from serving.listing import ListedModel, Listing
@@ -41,7 +41,7 @@ def inspect(listing: Listing, client: Client, models_dir: Path) -> list[ModelSta
         configured = models_config.read(models_dir / models_config.FILE).model_config_list.config
     except ReleaseError as error:
         return [ModelState(models_config.FILE, None, None, str(error))]
-    ours = {entry.name for entry in configured if models_config.is_ours(entry)}
+    ours = {entry.name for entry in configured if models_config.is_ours(entry, models_dir)}
     return [
         _state(name, registered.get(name), unread, client, models_dir)
         for name in sorted(ours | set(registered))
@@ -67,11 +67,18 @@ def _state(
     return ModelState(name, champion, answers, silent or problem)
 
 
+def _interrupted(folder: Path) -> Iterator[str]:
+    try:
+        if journal.read(folder) and not fleet.is_locked(folder / fleet.LOCK_FILE):
+            yield f"a release was interrupted: {REMEDY}"
+    except ReleaseError as error:
+        yield str(error)
+
+
 def _problems(
     registered: ListedModel, champion: int | None, answers: int | None, folder: Path
 ) -> Iterator[str]:
-    if journal.read(folder):
-        yield f"a release was interrupted: {REMEDY}"
+    yield from _interrupted(folder)
     if champion is None:
         if answers is not None:
             yield f"version {answers} is served, and the registry has no champion"

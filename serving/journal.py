@@ -8,7 +8,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from serving.errors import ReleaseError
 from serving.models_config import ServedModel
 from serving.version import Roles
 
@@ -60,11 +62,24 @@ class Journal:
 
 
 def read(folder: Path) -> Journal | None:
-    """Returns the journal of an interrupted release; `None` where none was interrupted."""
+    """Returns the journal of an interrupted release; `None` where none was interrupted.
+
+    Raises:
+        ReleaseError: If it cannot be read.
+    """
     path = folder / FILE
     if not path.is_file():
         return None
-    content = json.loads(path.read_text())
+    try:
+        return _parsed(json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReleaseError(
+            f"Expected the journal of an interrupted release in {path}, got what is none: {error!r}. Move it away, "
+            "and `slipway reconcile` brings the model in line with the registry."
+        ) from error
+
+
+def _parsed(content: dict[str, Any]) -> Journal:
     served = content.pop("served")
     return Journal(
         **content

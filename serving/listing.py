@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from serving.errors import RegistryError, ServerUnavailableError
+from serving.version import UNQUOTABLE
 
 TIMEOUT_S = 10.0
 PAGE = 200
@@ -95,16 +96,19 @@ class Listing:
             ServerUnavailableError: If the server does not answer.
         """
         found = self._get("/registered-models/get", name=name)["registered_model"]
-        versions = self._pages("/model-versions/search", "model_versions", filter=f"name = '{name}'")
-        listed = (
-            ListedVersion(int(each["version"]), _tags(each), each.get("run_id", "")) for each in versions
-        )
+        listed = tuple(self._versions(name))
         return ListedModel(
             name,
             {each["alias"]: int(each["version"]) for each in found.get("aliases", ())},
             _tags(found),
             tuple(sorted(listed, key=lambda each: -each.number)),
         )
+
+    def _versions(self, name: str) -> Iterator[ListedVersion]:
+        if set(name) & UNQUOTABLE:
+            return
+        for each in self._pages("/model-versions/search", "model_versions", filter=f"name = '{name}'"):
+            yield ListedVersion(int(each["version"]), _tags(each), each.get("run_id", ""))
 
     def run(self, run_id: str) -> Mapping[str, Any]:
         """Returns a run's `info`, and its `metrics`, `params` and `tags` by name."""
@@ -137,7 +141,13 @@ class Listing:
             raise RegistryError(
                 f"MLflow at {self.uri} answered {path} with {response.status_code}: {response.text[:300]}"
             )
-        return dict(response.json())
+        try:
+            return dict(response.json())
+        except ValueError as error:
+            raise RegistryError(
+                f"Expected JSON from MLflow at {self.uri}{path}, got {response.text[:100]!r}. "
+                "Is it MLflow that answers there?"
+            ) from error
 
 
 def _tags(content: Mapping[str, Any]) -> dict[str, str]:

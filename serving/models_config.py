@@ -11,6 +11,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
+from serving import digest
 from serving.apis import model_server_config_pb2
 from serving.errors import ReleaseError
 
@@ -60,17 +61,37 @@ def served(config: model_server_config_pb2.ModelServerConfig) -> dict[str, Serve
     }
 
 
-def is_ours(entry: model_server_config_pb2.ModelConfig) -> bool:
-    """Returns whether Slipway made an entry: it names its versions, with labels of its own."""
-    return entry.model_version_policy.HasField("specific") and bool(
-        {STABLE, CANARY} & set(entry.version_labels)
-    )
+def is_ours(entry: model_server_config_pb2.ModelConfig, models_dir: Path) -> bool:
+    """Returns whether Slipway made an entry: it names its versions, and they lie here.
+
+    One with Slipway's labels that names another place is of a state folder that was moved, if its versions are here.
+    """
+    here = models_dir / entry.name
+    if not entry.model_version_policy.HasField("specific"):
+        return False
+    labelled = {STABLE, CANARY} & set(entry.version_labels)
+    return Path(entry.base_path) == here or bool(labelled and any(here.glob("[0-9]*")))
+
+
+def check_ours(entry: model_server_config_pb2.ModelConfig, models_dir: Path) -> None:
+    """Makes sure that Slipway made an entry.
+
+    Raises:
+        ReleaseError: If somebody else did.
+    """
+    if not is_ours(entry, models_dir):
+        raise ReleaseError(
+            f"Expected the model server to serve {entry.name} from {models_dir / entry.name} as Slipway says, and "
+            f"{models_dir / FILE} has an entry of that name for {entry.base_path}, which Slipway did not make. "
+            "Rename one of the two."
+        )
 
 
 def leave_out_missing(path: Path, models_dir: Path) -> dict[str, list[int]]:
-    """Takes versions out of Slipway's own entries whose directories are not there, before a server is started.
+    """Takes versions out of Slipway's own entries that are not there as released, before a server is started.
 
-    It would wait for them, and offer nothing at all meanwhile.
+    It would wait for what is missing, and end for what it cannot load: no model would be offered at all. And what was
+    altered would be served.
 
     Returns:
         What was left out, by model.
@@ -79,9 +100,9 @@ def leave_out_missing(path: Path, models_dir: Path) -> dict[str, list[int]]:
         ReleaseError: If the file is not a list of models.
     """
     config, missing = read(path), {}
-    for entry in [each for each in config.model_config_list.config if is_ours(each)]:
+    for entry in [each for each in config.model_config_list.config if is_ours(each, models_dir)]:
         before = served(config)[entry.name]
-        there = {each for each in before.versions if (models_dir / entry.name / str(each)).is_dir()}
+        there = {each for each in before.versions if digest.is_as_noted(models_dir / entry.name / str(each))}
         labels = {label: each for label, each in before.labels.items() if each in there}
         if there != before.versions:
             missing[entry.name] = sorted(before.versions - there)
@@ -104,11 +125,8 @@ def put(
     entries = config.model_config_list.config
     base_path = str(models_dir / model)
     known = next((entry for entry in entries if entry.name == model), None)
-    if known is not None and Path(known.base_path) != Path(base_path) and not is_ours(known):
-        raise ReleaseError(
-            f"Expected the model server to serve {model} from {base_path}, and {models_dir / FILE} has an entry of "
-            f"that name for {known.base_path}, which Slipway did not make. Rename one of the two."
-        )
+    if known is not None:
+        check_ours(known, models_dir)
     if known is None:
         if not wanted.versions:
             return

@@ -4,7 +4,9 @@ Version N here is version directory N of TensorFlow Serving. The alias `champion
 `challenger` is `canary`. What else a model's versions are is kept in tags of the registered model.
 """
 
+import logging
 import os
+import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -23,9 +25,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from serving import digest, saved_model_loader, signature
+from serving import digest, history, saved_model_loader, signature
 from serving.errors import RegistryError
-from serving.version import Package, Roles
+from serving.version import UNQUOTABLE, Package, Roles
+
+logger = logging.getLogger(__name__)
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -80,6 +84,8 @@ class Registry:
 
     def versions(self, model: str) -> list[ModelVersion]:
         """Returns all versions of a model, newest first."""
+        if set(model) & UNQUOTABLE:
+            return []
         found = self.client.search_model_versions(f"name = '{model}'", max_results=1000)
         return sorted(found, key=lambda version: -int(version.version))
 
@@ -124,7 +130,8 @@ class Registry:
         """Stores a SavedModel byte for byte as a version, and returns its number.
 
         A version of the same bytes, made of the same data, is found again and not made twice: whether a run is
-        repeated, or data and configuration go back to what they were.
+        repeated, or data and configuration go back to what they were. One whose files were lost is made anew, and what
+        holds it back from promotion goes over to the new version.
 
         Args:
             model: Name of the registered model; made where it does not exist.
@@ -138,10 +145,24 @@ class Registry:
         number = self.find(model, identity)
         if number is None:
             number = self._store(model, package, run_id, {**tags, **identity})
+        elif not self._is_kept(model, number):
+            before = self.version(model, number).tags
+            holds = {name: before[name] for name in history.HOLDS if name in before}
+            number = self._store(model, package, run_id, {**tags, **holds, **identity})
         self.client.set_registered_model_tag(model, PIPELINE_TAG, model)
         if package.description and not self.version(model, number).description:
             self.client.update_model_version(model, str(number), package.description)
         return number
+
+    def _is_kept(self, model: str, version: int) -> bool:
+        """Returns whether the files of a version are still there, and those that were registered."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                self.download(model, version, folder)
+            except RegistryError as error:
+                logger.warning("%s", error)
+                return False
+        return True
 
     def _store(self, model: str, package: Package, run_id: str, tags: Mapping[str, str]) -> int:
         described = signature.of(package.saved_model)

@@ -10,10 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving import history
+from serving import history, staging
 from serving.client import Client
-from serving.errors import PromotionRefusedError, RegistryError, ReleaseError, ServerUnavailableError
-from serving.fleet import Fleet, locked
+from serving.errors import (
+    AliasMovedError,
+    AliasPutBackError,
+    PromotionRefusedError,
+    RegistryError,
+    ReleaseError,
+    ServerUnavailableError,
+)
+from serving.fleet import LOCK_FILE, Fleet, locked
 from serving.models_config import STABLE, ServedModel
 from serving.registry import Registry
 from serving.transition import Transition
@@ -21,7 +28,6 @@ from serving.version import Roles
 
 logger = logging.getLogger(__name__)
 
-LOCK_FILE = ".release.lock"
 PROBLEMS = (RegistryError, ReleaseError, ServerUnavailableError)
 
 
@@ -132,7 +138,10 @@ class Release:
                 if not approved:
                     self._check_not_held(model, version)
                 _check_still_live(model, version, self.registry.live(model), judged_against)
-            self._transition(model).to(version, roles, by, by_itself=True)
+            try:
+                self._transition(model).to(version, roles, by, by_itself=True)
+            except AliasMovedError as moved:
+                raise PromotionRefusedError(str(moved)) from moved
             return self.fleet.served(model)
 
     def reconcile(self, model: str, by: str = history.UNKNOWN) -> ServedModel:
@@ -148,12 +157,7 @@ class Release:
             ServerUnavailableError: If the model server does not answer.
         """
         with self._alone(model) as roles:
-            followed = None
-            # Somebody may move the alias on, or back, while the version that it named is being loaded.
-            while roles.champion is not None and roles.champion != followed:
-                followed = roles.champion
-                self._follow(model, roles, by)
-                roles = self.registry.roles(model)
+            roles = self._settle(model, roles, by)
             if roles.challenger is not None:
                 try:
                     self._transition(model).serve_canary(roles.challenger)
@@ -166,15 +170,23 @@ class Release:
 
         Raises:
             ReleaseError: After all of them were tried; names each model that failed, and why.
+            AliasPutBackError: The same, where an alias was put back: trying again would find nothing to do.
         """
-        done, problems = {}, []
-        for model in models or self.registry.models():
+        done, problems = {}, {}
+        known = self.registry.models()
+        for model in models or known:
             try:
+                if model not in known:
+                    raise RegistryError(_unknown(model, known))
                 done[model] = self.reconcile(model, by)
-            except PROBLEMS as error:
-                problems.append(f"{model}: {error}")
+            except Exception as error:
+                if not isinstance(error, PROBLEMS):
+                    logger.exception("Reconciling %s failed in a way that it should not.", model)
+                problems[model] = error
         if problems:
-            raise ReleaseError("\n".join(problems))
+            put_back = any(isinstance(error, AliasPutBackError) for error in problems.values())
+            kind = AliasPutBackError if put_back else ReleaseError
+            raise kind("\n".join(f"{model}: {error}" for model, error in problems.items()))
         return done
 
     @contextmanager
@@ -188,28 +200,68 @@ class Release:
         return Transition(model, self.registry, self.fleet, self.step)
 
     def _after_what_a_person_chose(self, model: str, roles: Roles) -> Roles:
-        """Releases the champion that somebody chose in the registry, and that nobody has released yet."""
+        """Releases the champion that somebody chose in the registry, and that nobody has released yet.
+
+        Where it cannot be served, what is live stays so, and a run goes on from there.
+        """
         if roles.champion is None or roles.champion == self._live(model, roles):
             return roles
-        self._follow(model, roles, history.UNKNOWN)
-        return self.registry.roles(model)
+        try:
+            return self._settle(model, roles, history.UNKNOWN)
+        except AliasPutBackError as error:
+            logger.warning("%s", error)
+            return self.registry.roles(model)
+
+    def _settle(self, model: str, roles: Roles, by: str) -> Roles:
+        """Serves the champion; where somebody moves the alias on, or back, meanwhile, what it names then."""
+        followed = None
+        while roles.champion is not None and roles.champion != followed:
+            followed = roles.champion
+            try:
+                self._follow(model, roles, by)
+            except AliasMovedError as moved:
+                logger.warning("%s", moved)
+                followed = None
+            roles = self.registry.roles(model)
+        return roles
 
     def _live(self, model: str, roles: Roles) -> int | None:
         return roles.live or self.fleet.served(model).labels.get(STABLE)
 
     def _follow(self, model: str, roles: Roles, by: str) -> None:
-        """Serves the champion; where somebody else moved the alias and that fails, moves it back."""
+        """Serves the champion; where somebody else moved the alias and that fails, moves it back.
+
+        Without a server nothing can be said of the version, and the alias stays for the next try.
+        """
         champion, live = roles.champion, self._live(model, roles)
         if champion is None:
             return
+        self.fleet.client.versions(model)
         try:
             self._transition(model).to(champion, roles, by, by_itself=champion == live)
-        except Exception as error:
-            if champion != live:
-                known = {int(each.version) for each in self.registry.versions(model)}
-                self.registry.set_champion(model, live if live in known else None)
-                self.registry.tag_version(model, champion, history.not_served(str(error)))
+        except AliasMovedError:
             raise
+        except Exception as error:
+            if champion == live:
+                raise
+            moved_on = self.registry.roles(model).champion != champion
+            back = live if live is not None and self._is_of_this_registry(model, live, roles) else None
+            if not moved_on:
+                self.registry.set_champion(model, back)
+            self.registry.tag_version(model, champion, history.not_served(str(error)))
+            if moved_on:
+                raise AliasMovedError(f"{error} Somebody has moved the alias champion on.") from error
+            raise AliasPutBackError(
+                f"{error} The alias champion of {model} "
+                + (f"is on version {back} again." if back else "was taken away again.")
+            ) from error
+
+    def _is_of_this_registry(self, model: str, version: int, roles: Roles) -> bool:
+        """Returns whether a version that is served is what the registry calls so, and not a former registry's."""
+        if version not in {int(each.version) for each in self.registry.versions(model)}:
+            return False
+        folder = self.models_dir / model
+        return roles.live == version or staging.is_registered(self.registry, model, version, folder)
 
     def _check_not_held(self, model: str, version: int) -> None:
         if reason := history.held(self.registry.version(model, version).tags, model, version):
@@ -223,6 +275,13 @@ def _check_still_live(model: str, version: int, live: int | None, judged_against
             f"{model} version {version} was judged against {judged}, and {now} is live now; start a new run, or "
             f"make it live with `slipway promote {model} {version}`"
         )
+
+
+def _unknown(model: str, known: Sequence[str]) -> str:
+    return (
+        f"Expected a model that Slipway registered, got {model!r}. Registered: {', '.join(known) or 'none yet'}. "
+        "Run its pipeline first, or choose one of these."
+    )
 
 
 def _nothing_to_go_back_to(model: str) -> str:

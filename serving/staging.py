@@ -34,7 +34,10 @@ def is_registered(registry: Registry, model: str, version: int, folder: Path) ->
     """
     target = folder / str(version)
     expected = registry.digest(model, version)
-    return target.is_dir() and digest.of_folder(target) == expected
+    if not target.is_dir() or digest.of_folder(target) != expected:
+        return False
+    digest.note(target, expected)
+    return True
 
 
 def fetch(registry: Registry, model: str, version: int, folder: Path) -> Path:
@@ -60,10 +63,12 @@ def fetch(registry: Registry, model: str, version: int, folder: Path) -> Path:
 def place(staged: Path, version: int) -> None:
     """Renames fetched files into their place; what lay there is put aside. The server must have let go of it."""
     target, aside = staged.with_name(str(version)), staged.with_name(f"{PUT_ASIDE}{version}")
+    digest.forget(target)
     if target.is_dir():
         shutil.rmtree(aside, ignore_errors=True)
         target.rename(aside)
     staged.rename(target)
+    digest.note(target, digest.of_folder(target))
 
 
 def put_aside(folder: Path) -> set[int]:
@@ -91,6 +96,7 @@ def remove(folder: Path, version: int) -> None:
     target = folder / str(version)
     doomed = folder / f"{DOOMED}{version}"
     shutil.rmtree(doomed, ignore_errors=True)
+    digest.forget(target)
     if target.is_dir():
         target.rename(doomed)
         shutil.rmtree(doomed)

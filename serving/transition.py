@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving import history, journal, smoke, staging
-from serving.errors import RegistryError, ReleaseError
+from serving.errors import AliasMovedError, RegistryError, ReleaseError
 from serving.fleet import Fleet
 from serving.journal import Journal
 from serving.models_config import CANARY, STABLE, ServedModel
@@ -104,6 +104,7 @@ class Transition:
         try:
             loaded = self._load(version, served)
             self.fleet.apply(self.model, ServedModel(loaded.versions, {**loaded.labels, CANARY: version}))
+            self.fleet.await_label(self.model, CANARY, version)
             smoke.check_label(self.fleet.client, self.model, CANARY, version, self.fleet.models_dir)
         except (RegistryError, ReleaseError) as error:
             self.fleet.apply(self.model, served)
@@ -163,11 +164,23 @@ class Transition:
         labels = {label: each for label, each in loaded.labels.items() if each != plan.version}
         self.fleet.apply(self.model, ServedModel(loaded.versions, labels | {STABLE: plan.version}))
         self.step("labels")
+        self.fleet.await_label(self.model, STABLE, plan.version)
         smoke.check_label(self.fleet.client, self.model, STABLE, plan.version, self.fleet.models_dir)
         self.step("answered")
         self._tell(plan)
 
     def _move_aliases(self, plan: Journal) -> None:
+        chosen = self.registry.roles(self.model).champion
+        if chosen not in (plan.version, plan.roles.champion):
+            raise AliasMovedError(
+                f"While version {plan.version} of {self.model} was being loaded, somebody "
+                + (
+                    f"moved the alias champion to version {chosen}"
+                    if chosen
+                    else "took the alias champion away"
+                )
+                + ", and that stands."
+            )
         self.registry.set_live(self.model, plan.version)
         self.step("live tag")
         self.registry.set_champion(self.model, plan.version)
@@ -181,7 +194,9 @@ class Transition:
 
     def _tell(self, plan: Journal) -> None:
         """Notes who made what live, and which version a person took away for an older one."""
-        if plan.replaced is not None or not plan.tags[plan.version][history.PROMOTED_AT]:
+        before = plan.tags[plan.version]
+        held = any(before[name] for name in (*history.HOLDS, history.NOT_SERVED))
+        if plan.replaced is not None or held or not before[history.PROMOTED_AT]:
             self.registry.tag_version(self.model, plan.version, history.promoted(plan.by))
         if plan.replaced is not None and plan.version < plan.replaced and not plan.by_itself:
             self.registry.tag_version(self.model, plan.replaced, history.rolled_back(plan.by, plan.version))

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+# No pipeline's name has any of these, and MLflow's filters cannot express them.
+UNQUOTABLE = frozenset("'\"\\`")
+
 
 @dataclass(frozen=True)
 class Roles:

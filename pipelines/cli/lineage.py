@@ -7,9 +7,11 @@ from components.errors import SettingsError
 from pipelines.addresses import tracking_uri
 from pipelines.cli.console import table
 from serving import history
+from serving.errors import RegistryError
 from serving.listing import ListedVersion, Listing
 
 PARENT_RUN = "mlflow.parentRunId"
+NO_RUN: Mapping[str, Any] = {"tags": {}, "metrics": {}}
 MODEL_TRAINING = "workflowType=machine_learning"
 
 
@@ -26,12 +28,20 @@ def show(model: str, number: int) -> None:
             known = ", ".join(map(str, sorted(versions))) or "none yet"
             raise SettingsError(f"Expected a version of {model}, got {number}. It has: {known}.")
         version = versions[number]
-        made_by = listing.run(version.run_id) if version.run_id else {"tags": {}, "metrics": {}}
+        made_by = _run(listing, version.run_id)
         parent = made_by["tags"].get(PARENT_RUN)
-        run = listing.run(parent) if parent else made_by
+        run = _run(listing, parent) if parent else made_by
         aliases = " ".join(alias for alias, at in found.aliases.items() if at == number)
         rows = [("aliases", aliases or "-"), *_rows(version, run, listing.uri)]
     table(f"{model} version {number}", ("", ""), rows)
+
+
+def _run(listing: Listing, run_id: str) -> Mapping[str, Any]:
+    """Returns a run of MLflow; an empty one where it was removed for good: what the version itself says remains."""
+    try:
+        return listing.run(run_id) if run_id else NO_RUN
+    except RegistryError:
+        return NO_RUN
 
 
 def _rows(version: ListedVersion, run: Mapping[str, Any], uri: str) -> Iterator[tuple[str, str]]:

@@ -76,7 +76,9 @@ def _start(stack: Stack, report: Report, deadline_s: float) -> None:
     check_ports(stack)
     make_folders(stack)
     for model, versions in served.leave_out_missing(stack).items():
-        report(f"Model {model}: version(s) {', '.join(map(str, versions))} not on disk, and not served.")
+        report(
+            f"Model {model}: version(s) {', '.join(map(str, versions))} not on disk as released, and not served."
+        )
     chosen = programs(stack, credentials.load_or_create(stack.secrets))
     try:
         supervision.write_config(stack, chosen)

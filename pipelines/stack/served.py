@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from components.errors import SettingsError
 from pipelines.stack.settings import Stack
 from serving import models_config
 from serving.client import Client
+from serving.errors import ReleaseError
 from serving.inspection import ModelState, inspect
 from serving.listing import Listing
 
@@ -12,8 +14,15 @@ TIMEOUT_S = 5.0
 
 
 def leave_out_missing(stack: Stack) -> dict[str, list[int]]:
-    """Takes versions that are not on disk out of the model server's configuration; returns them by model."""
-    return models_config.leave_out_missing(stack.models_config, stack.models)
+    """Takes versions that are not on disk out of the model server's configuration; returns them by model.
+
+    Raises:
+        SettingsError: If the configuration cannot be read.
+    """
+    try:
+        return models_config.leave_out_missing(stack.models_config, stack.models)
+    except ReleaseError as error:
+        raise SettingsError(str(error)) from error
 
 
 def states(stack: Stack) -> list[ModelState]:
