@@ -63,7 +63,7 @@ def overtaken(
         node_id: One of them.
     """
     before: set[str] = set()
-    for each in reversed(nodes):
+    for each in reversed(list(nodes)):
         if each == node_id or each in before:
             before.update(nodes[each].upstream_nodes)
     read, made = _artifacts(store, nodes[node_id])
