@@ -5,16 +5,14 @@ Everything a later node needs lies in the run's folder afterwards; no later node
 
 import json
 import logging
-import shutil
-import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from importlib import metadata as packages
 from typing import Any
 
 from components.errors import SettingsError
 from components.ingestion import sources
 from pipelines import (
+    code_version,
     comparison,
     data_schema,
     image_pipeline,
@@ -31,7 +29,7 @@ from pipelines.config import PipelineConfig
 from pipelines.image_pipeline import Placement, create_pipeline
 from pipelines.metadata_store import Store
 from pipelines.run_folder import RUN, SUCCEEDED, RunFolder
-from pipelines.stack.settings import PROJECT, Stack
+from pipelines.stack.settings import Stack
 from pipelines.tracking import Tracker
 from serving.registry import Registry
 
@@ -40,25 +38,10 @@ logger = logging.getLogger(__name__)
 REQUEST = "request.json"
 REPRESENTATION = "pipeline.json"
 INGEST = "ingest"
+TRAIN = "train"
 JUDGES = {"evaluate", "evaluate_compressed"}  # one comparison for both
 
 LONGEST_TAG = 8000  # MLflow's limit on a tag of a run
-
-
-def code_version() -> str:
-    """Returns the commit, with `-dirty` where files differ from it; without git, the package's version."""
-    git = shutil.which("git")
-    if git:
-        described = subprocess.run(
-            [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if version := described.stdout.strip():
-            return version
-    return f"slipway {packages.version('slipway')}"
 
 
 def _request(folder: RunFolder) -> dict[str, Any]:
@@ -115,7 +98,7 @@ def run(folder: RunFolder) -> str:
     tags = {
         "slipway.pipeline": config.name,
         "slipway.data_digest": placement.source_digest,
-        "slipway.code_version": code_version(),
+        "slipway.code_version": code_version.current(),
         **_classes(config),
         **compared.tags(),
         **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
@@ -154,9 +137,21 @@ def _go_on(folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str]
     # What was refused or failed stands until its node has run again; a success is one of what came before it then.
     stopped = {node for node, result in folder.results().items() if result.state != SUCCEEDED}
     _forget_results(folder, {*done, *stopped})
+    if TRAIN in resume.upstream(folder) and TRAIN not in done:
+        prepared = _with_code_of_now(folder, prepared, tracker)
     if judges and not judges & set(done):
         _compare_anew(folder, prepared, tracker)
     return tracker.url(parent)
+
+
+def _with_code_of_now(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> dict[str, Any]:
+    """The model is trained anew, by the code of now: the run names that code."""
+    version = code_version.current()
+    tags = {**prepared["tags"], "slipway.code_version": version}
+    tracker.tag(prepared["mlflow_run"], tags)
+    renewed = {**prepared, "code_version": version, "tags": tags}
+    folder.write(RUN, renewed)
+    return renewed
 
 
 def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> None:

@@ -112,6 +112,16 @@ def test_a_run_whose_evaluation_runs_again_is_compared_with_what_is_live_now(run
     assert run.baseline() == [model_of_newer]
 
 
+def test_a_model_that_is_trained_again_is_one_of_the_code_of_now(run, monkeypatch):
+    first = run.prepare()
+    monkeypatch.setattr(prepare.code_version, "current", lambda: "repaired")
+    assert run.prepare("ingest", "train")["code_version"] == first["code_version"]
+    again = run.prepare("ingest")
+    assert again["code_version"] == again["tags"]["slipway.code_version"] == "repaired"
+    told = Tracker(run.uri, "digits").client.get_run(again["mlflow_run"]).data.tags
+    assert told["slipway.code_version"] == "repaired"
+
+
 def test_a_run_that_cannot_be_compared_says_so_in_its_folder_and_in_mlflow(run):
     version, _ = run.lost_champion()
     prepared = run.prepare()

@@ -33,7 +33,6 @@ def when(site, step, act):
     object.__setattr__(site, "step", watch)
 
 
-# R1
 @pytest.mark.parametrize("back_to", [1, 2])
 def test_an_alias_moved_on_while_its_former_choice_is_loaded_is_followed(two_versions, saved_models, back_to):
     site = two_versions
@@ -55,7 +54,6 @@ def test_an_alias_moved_by_a_person_while_a_run_promotes_is_not_overwritten(two_
     assert site.answer() == 1.0
 
 
-# R2
 def test_an_alias_moved_on_from_what_cannot_be_served_is_not_moved_back(two_versions, saved_models):
     site = two_versions
     broken = site.register(saved_models["broken"])
@@ -66,7 +64,6 @@ def test_an_alias_moved_on_from_what_cannot_be_served_is_not_moved_back(two_vers
     assert site.registry.roles(MODEL).champion == 1
 
 
-# R3
 THEIRS = """model_config_list {{ config {{ name: "theirs" base_path: "{path}" model_platform: "tensorflow"
   model_version_policy {{ specific {{ versions: 7 }} }} version_labels {{ key: "stable" value: 7 }} }} }}"""
 
@@ -80,7 +77,6 @@ def test_somebody_elses_model_with_labels_is_kept_before_a_server_starts(site, s
     assert entry.base_path == str(tmp_path / "theirs")
 
 
-# R4
 @pytest.mark.parametrize(
     "name",
     [
@@ -103,7 +99,6 @@ def test_somebody_elses_model_with_a_quote_in_its_name_stops_nothing(two_version
     assert two_versions.reconcile_all().keys() == {MODEL}
 
 
-# R5
 def test_a_version_whose_files_were_lost_is_registered_anew_by_the_next_run(site, saved_models, tmp_path):
     site.promote(MODEL, site.register(saved_models["one"]))
     for stored in (tmp_path / "artifacts").rglob("saved_model.pb"):
@@ -115,7 +110,6 @@ def test_a_version_whose_files_were_lost_is_registered_anew_by_the_next_run(site
     assert site.answer() == 1.0
 
 
-# R6
 def test_a_person_who_promotes_lifts_the_hold_even_where_what_was_live_is_deleted(two_versions, saved_models):
     site = two_versions
     site.rollback(MODEL, "anna")
@@ -127,7 +121,6 @@ def test_a_person_who_promotes_lifts_the_hold_even_where_what_was_live_is_delete
     site.promote_judged(MODEL, 2, judged_against=third, by="run s")
 
 
-# R7
 def test_an_unreadable_journal_of_one_model_stops_no_other(two_versions, saved_models):
     site = two_versions
     site.promote("aaa", site.register(saved_models["one"], "aaa"))
@@ -171,7 +164,6 @@ def test_a_release_that_is_going_on_is_not_called_interrupted(two_versions, save
     assert "interrupted" not in seen[0].problem
 
 
-# R8
 def test_after_a_reset_an_alias_goes_back_to_no_version_that_nobody_chose(site, saved_models):
     site.promote(MODEL, site.register(saved_models["one"]))
     site.registry.client.delete_registered_model(MODEL)
@@ -184,7 +176,6 @@ def test_after_a_reset_an_alias_goes_back_to_no_version_that_nobody_chose(site, 
     assert site.answer() == 1.0
 
 
-# R9
 def test_somebody_elses_model_among_ours_is_not_unloaded_by_a_refused_promotion(site, saved_models):
     shutil.copytree(saved_models["three"], site.models_dir / "theirs/7")
     theirs = f'config {{ name: "theirs" base_path: "{site.models_dir}/theirs" model_platform: "tensorflow" }}'
@@ -199,14 +190,12 @@ def test_somebody_elses_model_among_ours_is_not_unloaded_by_a_refused_promotion(
     assert (site.models_dir / "theirs/7").is_dir()
 
 
-# R10
 def test_a_name_that_nobody_knows_is_not_reconciled_in_silence(two_versions):
     with pytest.raises((RegistryError, ReleaseError), match="tox"):
         two_versions.reconcile_all(["tox"])
     assert not (two_versions.models_dir / "tox").exists()
 
 
-# R11
 class Busy(Client):
     """A server that is still loading another model's first version: it takes a configuration, but later."""
 
@@ -236,7 +225,6 @@ def test_a_server_that_is_busy_with_another_model_is_waited_for(two_versions, se
         busy.end()
 
 
-# R13
 def test_after_a_reset_and_a_wipe_a_new_version_that_failed_is_not_left_behind_stable(site, saved_models):
     site.promote(MODEL, site.register(saved_models["one"]))
     site.registry.client.delete_registered_model(MODEL)
@@ -252,7 +240,6 @@ def test_after_a_reset_and_a_wipe_a_new_version_that_failed_is_not_left_behind_s
     assert np.isfinite(answered)
 
 
-# R14
 def test_folder_with_odd_names(two_versions):
     import os
 
@@ -261,7 +248,6 @@ def test_folder_with_odd_names(two_versions):
     assert digest.of_folder(two_versions.models_dir / MODEL / "2") == two_versions.registry.digest(MODEL, 2)
 
 
-# R15
 def test_a_run_goes_on_where_a_person_moved_the_alias_to_what_cannot_be_served(two_versions, saved_models):
     site = two_versions
     site.registry.set_champion(MODEL, site.register(saved_models["broken"]))
@@ -307,7 +293,6 @@ def test_a_configuration_that_cannot_be_read_is_said_before_anything_starts(tmp_
         served.leave_out_missing(SimpleNamespace(models_config=path, models=tmp_path))
 
 
-# R16
 def test_a_server_that_is_started_serves_no_altered_files_and_another_model_answers(
     site, saved_models, tmp_path
 ):
@@ -357,7 +342,6 @@ def test_a_server_that_is_started_serves_no_altered_files_and_another_model_answ
         process.wait(20)
 
 
-# R17
 @pytest.fixture
 def rejected(site, saved_models, tmp_path):
     """A run of version 1, which anna rejected, before it is closed."""
