@@ -35,7 +35,9 @@ class Result(NamedTuple):
 
 
 LINT = Step("lint", ("make", "--no-print-directory", "lint"))
-ML_ENVIRONMENT = Step("ML environment", (ML, "-m", "pytest", "-q", "-m", "not e2e", "--ignore=tests/dags"))
+ELSEWHERE = ("--ignore=tests/dags", "--ignore=tests/serving")
+ML_ENVIRONMENT = Step("ML environment", (ML, "-m", "pytest", "-q", "-m", "not e2e", *ELSEWHERE))
+SERVING = Step("serving", (ML, "-m", "pytest", "-q", "tests/serving"))
 AIRFLOW_ENVIRONMENT = Step("Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "tests/dags"))
 PROCESSES = Step("stack and worker", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/pipelines"))
 END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e2e"))
@@ -43,7 +45,7 @@ END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e
 # One stage after the other; the lanes of a stage beside each other, so that both cores have work.
 STAGES = (
     ((LINT,),),
-    ((ML_ENVIRONMENT,), (AIRFLOW_ENVIRONMENT, PROCESSES)),
+    ((ML_ENVIRONMENT,), (AIRFLOW_ENVIRONMENT, SERVING, PROCESSES)),
     ((END_TO_END,),),
 )
 
