@@ -10,26 +10,21 @@ from dataclasses import replace
 from typing import Any
 
 from components.errors import SettingsError
-from components.ingestion import sources
 from pipelines import (
     code_version,
     comparison,
-    data_schema,
     image_pipeline,
     launch,
     live_model,
     manifest,
     metadata,
-    model_server,
+    placement,
     resume,
 )
 from pipelines import config as configuration
-from pipelines.addresses import grpc_target, tracking_uri
 from pipelines.config import PipelineConfig
 from pipelines.image_pipeline import Placement, create_pipeline
-from pipelines.metadata_store import Store
 from pipelines.run_folder import RUN, SUCCEEDED, RunFolder
-from pipelines.stack.settings import Stack
 from pipelines.tracking import Tracker
 from serving.registry import Registry
 
@@ -92,26 +87,26 @@ def run(folder: RunFolder) -> str:
     if prepared and not _takes_data(folder, request["done"]):
         return _go_on(folder, prepared, request["done"])
     config = PipelineConfig(**prepared["config"]) if prepared else _configured(folder, request)
-    placement = _placement(folder, config)
-    outdated = _outdated(folder, prepared, placement.source_digest, request["done"])
-    compared = _compile(folder, config, placement)
+    placed = placement.on_data_of_now(folder, config)
+    outdated = _outdated(folder, prepared, placed.source_digest, request["done"])
+    compared = _compile(folder, config, placed)
     tags = {
         "slipway.pipeline": config.name,
-        "slipway.data_digest": placement.source_digest,
+        "slipway.data_digest": placed.source_digest,
         "slipway.code_version": code_version.current(),
         **_classes(config),
         **compared.tags(),
         **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
     }
-    tracker = Tracker(placement.tracking_uri, config.name)
+    tracker = Tracker(placed.tracking_uri, config.name)
     parent = _open(tracker, folder, config, tags)
     # Before run.json: killed in between, the data is still that of before, and all this is done again.
     _forget_results(folder, set(request["done"]) - set(outdated))
     prepared = {
         "config": config.model_dump(),
-        "data_digest": placement.source_digest,
-        "accepted_statistics": placement.accepted_statistics,
-        "schema": placement.schema,
+        "data_digest": placed.source_digest,
+        "accepted_statistics": placed.accepted_statistics,
+        "schema": placed.schema,
         "code_version": tags["slipway.code_version"],
         "tracking_uri": tracker.uri,
         "experiment_id": tracker.experiment_id,
@@ -120,7 +115,7 @@ def run(folder: RunFolder) -> str:
         "outdated": outdated,
     }
     _keep(folder, prepared, compared, tracker)
-    logger.info("Data %s, code %s", placement.source_digest[:12], tags["slipway.code_version"])
+    logger.info("Data %s, code %s", placed.source_digest[:12], tags["slipway.code_version"])
     return tracker.url(parent)
 
 
@@ -157,13 +152,13 @@ def _with_code_of_now(folder: RunFolder, prepared: Mapping[str, Any], tracker: T
 def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> None:
     """Compiles the run once more, with the same data and configuration, against what is live now."""
     config = PipelineConfig.model_validate(prepared["config"])
-    placement = _placed(
+    placed = placement.on_known_data(
         folder,
         source_digest=prepared["data_digest"],
         accepted_statistics=prepared["accepted_statistics"],
         schema=prepared["schema"],
     )
-    _keep(folder, prepared, _compile(folder, config, placement), tracker)
+    _keep(folder, prepared, _compile(folder, config, placed), tracker)
 
 
 def _keep(
@@ -195,43 +190,16 @@ def _classes(config: PipelineConfig) -> dict[str, str]:
     return {live_model.CLASSES: names} if len(names) <= LONGEST_TAG else {}
 
 
-def _placement(folder: RunFolder, config: PipelineConfig) -> Placement:
-    """Finds everything but the model to compare with."""
-    digest = sources.digest(config.data.ingestion())
-    with Store(metadata.connection(folder.pipeline_dir)) as store:
-        accepted = metadata.accepted_statistics(store, config.name, digest)
-    schema = data_schema.to_import(folder, config, digest)
-    return _placed(folder, source_digest=digest, accepted_statistics=accepted, schema=schema)
-
-
-def _placed(
-    folder: RunFolder, *, source_digest: str, accepted_statistics: str | None, schema: str | None
-) -> Placement:
-    """Finds the servers and folders of this machine, for data that is known."""
-    command = model_server.command()
-    return Placement(
-        pipeline_root=str(folder.pipeline_dir / "artifacts"),
-        tracking_uri=tracking_uri(),
-        grpc_target=grpc_target(),
-        models_dir=str(Stack.from_environment().models),
-        server_command=command,
-        server_version=model_server.version(command),
-        source_digest=source_digest,
-        accepted_statistics=accepted_statistics,
-        schema=schema,
-    )
-
-
-def _compile(folder: RunFolder, config: PipelineConfig, placement: Placement) -> comparison.Comparison:
+def _compile(folder: RunFolder, config: PipelineConfig, placed: Placement) -> comparison.Comparison:
     """Compiles the run once it is known what its model is compared with."""
-    without = launch.compile_run(create_pipeline(config, placement), folder.run_id)
+    without = launch.compile_run(create_pipeline(config, placed), folder.run_id)
     compared = comparison.choose(
-        Registry(placement.tracking_uri),
+        Registry(placed.tracking_uri),
         config,
-        comparison.fingerprint(placement.source_digest, config, launch.code_of(without)),
+        comparison.fingerprint(placed.source_digest, config, launch.code_of(without)),
         folder.pipeline_dir,
     )
-    complete = replace(placement, judged_against=compared.judged_against, live_model=compared.model)
+    complete = replace(placed, judged_against=compared.judged_against, live_model=compared.model)
     representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
     folder.write(REPRESENTATION, launch.to_json(representation))
     _import(representation, folder)

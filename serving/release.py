@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving import history, staging
+from serving import history
+from serving.chosen import Chosen
 from serving.client import Client
 from serving.errors import (
     AliasMovedError,
@@ -21,7 +22,7 @@ from serving.errors import (
     ServerUnavailableError,
 )
 from serving.fleet import LOCK_FILE, Fleet, locked
-from serving.models_config import STABLE, ServedModel
+from serving.models_config import ServedModel
 from serving.registry import Registry
 from serving.transition import Transition
 from serving.version import Roles
@@ -106,7 +107,7 @@ class Release:
             ServerUnavailableError: If the model server does not answer.
         """
         with self._alone(model) as roles:
-            roles = self._after_what_a_person_chose(model, roles)
+            roles = self._chosen(model).before_a_run(roles)
             if roles.champion == version:
                 return True
             self._check_not_held(model, version)
@@ -133,7 +134,7 @@ class Release:
             ServerUnavailableError: If the model server does not answer.
         """
         with self._alone(model) as roles:
-            roles = self._after_what_a_person_chose(model, roles)
+            roles = self._chosen(model).before_a_run(roles)
             if roles.champion != version:
                 if not approved:
                     self._check_not_held(model, version)
@@ -157,7 +158,7 @@ class Release:
             ServerUnavailableError: If the model server does not answer.
         """
         with self._alone(model) as roles:
-            roles = self._settle(model, roles, by)
+            roles = self._chosen(model).settle(roles, by)
             if roles.challenger is not None:
                 try:
                     self._transition(model).serve_canary(roles.challenger)
@@ -199,69 +200,8 @@ class Release:
     def _transition(self, model: str) -> Transition:
         return Transition(model, self.registry, self.fleet, self.step)
 
-    def _after_what_a_person_chose(self, model: str, roles: Roles) -> Roles:
-        """Releases the champion that somebody chose in the registry, and that nobody has released yet.
-
-        Where it cannot be served, what is live stays so, and a run goes on from there.
-        """
-        if roles.champion is None or roles.champion == self._live(model, roles):
-            return roles
-        try:
-            return self._settle(model, roles, history.UNKNOWN)
-        except AliasPutBackError as error:
-            logger.warning("%s", error)
-            return self.registry.roles(model)
-
-    def _settle(self, model: str, roles: Roles, by: str) -> Roles:
-        """Serves the champion; where somebody moves the alias on, or back, meanwhile, what it names then."""
-        followed = None
-        while roles.champion is not None and roles.champion != followed:
-            followed = roles.champion
-            try:
-                self._follow(model, roles, by)
-            except AliasMovedError as moved:
-                logger.warning("%s", moved)
-                followed = None
-            roles = self.registry.roles(model)
-        return roles
-
-    def _live(self, model: str, roles: Roles) -> int | None:
-        return roles.live or self.fleet.served(model).labels.get(STABLE)
-
-    def _follow(self, model: str, roles: Roles, by: str) -> None:
-        """Serves the champion; where somebody else moved the alias and that fails, moves it back.
-
-        Without a server nothing can be said of the version, and the alias stays for the next try.
-        """
-        champion, live = roles.champion, self._live(model, roles)
-        if champion is None:
-            return
-        self.fleet.client.versions(model)
-        try:
-            self._transition(model).to(champion, roles, by, by_itself=champion == live)
-        except AliasMovedError:
-            raise
-        except Exception as error:
-            if champion == live:
-                raise
-            moved_on = self.registry.roles(model).champion != champion
-            back = live if live is not None and self._is_of_this_registry(model, live, roles) else None
-            if not moved_on:
-                self.registry.set_champion(model, back)
-            self.registry.tag_version(model, champion, history.not_served(str(error)))
-            if moved_on:
-                raise AliasMovedError(f"{error} Somebody has moved the alias champion on.") from error
-            raise AliasPutBackError(
-                f"{error} The alias champion of {model} "
-                + (f"is on version {back} again." if back else "was taken away again.")
-            ) from error
-
-    def _is_of_this_registry(self, model: str, version: int, roles: Roles) -> bool:
-        """Returns whether a version that is served is what the registry calls so, and not a former registry's."""
-        if version not in {int(each.version) for each in self.registry.versions(model)}:
-            return False
-        folder = self.models_dir / model
-        return roles.live == version or staging.is_registered(self.registry, model, version, folder)
+    def _chosen(self, model: str) -> Chosen:
+        return Chosen(self._transition(model))
 
     def _check_not_held(self, model: str, version: int) -> None:
         if reason := history.held(self.registry.version(model, version).tags, model, version):

@@ -16,6 +16,7 @@ from serving.fleet import Fleet
 from serving.journal import Journal
 from serving.models_config import CANARY, STABLE, ServedModel
 from serving.registry import Registry
+from serving.retirement import retire
 from serving.version import Roles
 
 logger = logging.getLogger(__name__)
@@ -110,20 +111,7 @@ class Transition:
             self.fleet.apply(self.model, served)
             self.registry.tag_version(self.model, version, history.not_served(str(error)))
             raise
-        self.retire()
-
-    def retire(self) -> None:
-        """Unloads and removes versions without a role; keeps the previous champion at hand for a rollback."""
-        served = self.fleet.served(self.model)
-        previous = self.registry.roles(self.model).previous_champion
-        kept = set(served.labels.values())
-        if previous is not None and (previous in kept or self._is_at_hand(previous)):
-            kept.add(previous)
-        self.fleet.apply(self.model, ServedModel(frozenset(kept), served.labels))
-        for version in sorted(staging.present(self.folder) - kept):
-            staging.remove(self.folder, version)
-            logger.info("Removed %s version %d: nothing refers to it.", self.model, version)
-        staging.sweep(self.folder)
+        retire(self.model, self.registry, self.fleet)
 
     def _plan(self, version: int, roles: Roles, by: str, *, by_itself: bool) -> Journal:
         served = self.fleet.served(self.model)
@@ -207,7 +195,7 @@ class Transition:
         journal.remove(self.folder)
         self.step("ended")
         try:
-            self.retire()
+            retire(self.model, self.registry, self.fleet)
         except Exception as error:
             logger.warning(
                 "Older versions of %s were not retired; the next release does: %s", self.model, error
@@ -255,16 +243,3 @@ class Transition:
             self.registry.set_live(self.model, plan.roles.live)
         for version in set(plan.tags) & known:
             self.registry.tag_version(self.model, version, plan.tags[version])
-
-    def _is_at_hand(self, version: int) -> bool:
-        """Makes sure that the registered files of a version are on disk; says why where they cannot be."""
-        try:
-            if not staging.is_registered(self.registry, self.model, version, self.folder):
-                staged = staging.fetch(self.registry, self.model, version, self.folder)
-                if self.fleet.holds(self.model, version):
-                    self.fleet.let_go(self.model, version, self.fleet.served(self.model))
-                staging.place(staged, version)
-        except RegistryError as error:
-            logger.warning("The previous champion of %s is not at hand: %s", self.model, error)
-            return False
-        return True

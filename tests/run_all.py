@@ -1,4 +1,4 @@
-"""What `make test` runs: lint, the tests of both environments side by side, then the runs through real servers.
+"""What `make test` runs: lint and the tests of both environments side by side, then the runs through real servers.
 
 Exits with the number of steps that failed; the last line counts tests over all of them.
 """
@@ -35,17 +35,16 @@ class Result(NamedTuple):
 
 
 LINT = Step("lint", ("make", "--no-print-directory", "lint"))
-ELSEWHERE = ("--ignore=tests/dags", "--ignore=tests/serving")
+ELSEWHERE = ("--ignore=tests/dags", "--ignore-glob=tests/serving/test_*")
 ML_ENVIRONMENT = Step("ML environment", (ML, "-m", "pytest", "-q", "-m", "not e2e", *ELSEWHERE))
-SERVING = Step("serving", (ML, "-m", "pytest", "-q", "tests/serving"))
+SERVING = Step("serving", (ML, "-m", "pytest", "-q", "tests/serving", "--ignore=tests/serving/server"))
 AIRFLOW_ENVIRONMENT = Step("Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "tests/dags"))
 PROCESSES = Step("stack and worker", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/pipelines"))
 END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e2e"))
 
 # One stage after the other; the lanes of a stage beside each other, so that both cores have work.
 STAGES = (
-    ((LINT,),),
-    ((ML_ENVIRONMENT,), (AIRFLOW_ENVIRONMENT, SERVING, PROCESSES)),
+    ((ML_ENVIRONMENT,), (LINT, AIRFLOW_ENVIRONMENT, SERVING, PROCESSES)),
     ((END_TO_END,),),
 )
 
