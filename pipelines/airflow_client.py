@@ -74,6 +74,11 @@ class AirflowClient:
         """Returns the state of a run: queued, running, success or failed."""
         return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Returns the runs of a DAG, a hundred at most, newest first."""
+        query = {"order_by": "-run_after", "limit": 100}
+        return list(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"])
+
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """Returns the task instances of a run by task id."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
