@@ -28,12 +28,13 @@ def is_missing(folder: RunFolder) -> bool:
     return decision(folder).get("answer") != APPROVED
 
 
-def body(folder: RunFolder, registered: Mapping[str, float]) -> str:
+def body(folder: RunFolder, registered: Mapping[str, float], champion: Mapping[str, float]) -> str:
     """Returns Markdown: why a person is asked, the version in question, its figures, and how to try it.
 
     Args:
         folder: Of the run.
         registered: Metrics of `register`, with `version`.
+        champion: What was measured of the live version.
     """
     prepared = folder.require(RUN)
     model, version = folder.pipeline, int(registered["version"])
@@ -42,7 +43,7 @@ def body(folder: RunFolder, registered: Mapping[str, float]) -> str:
             *_why(prepared),
             f"**{model} version {version}** is registered as challenger. {model_card.opponent(prepared)}",
             "",
-            *model_card.figures(folder),
+            *model_card.figures(folder, champion),
             f"[The version in MLflow]({prepared['tracking_uri']}/#/models/{model}/versions/{version})",
             "",
             *_requests(model, Stack.from_environment().rest_url),

@@ -1,12 +1,15 @@
 """What there is to say of a model that a run has made: the page of its version, and what an approval is asked on."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.run_folder import RUN, NodeResult, RunFolder
+from serving.registry import Registry
 
 JUDGES = ("evaluate_compressed", "evaluate")  # the first that ran judged the candidate itself
 SHOWN_CLASSES = 20
+TAG = "slipway.measured"  # of a version: what `measured` returned, as JSON
 MEASURED = (
     ("Size, float SavedModel", "compress", "float_saved_model_bytes", "{:,.0f} bytes"),
     ("Size, compressed SavedModel", "compress", "compressed_saved_model_bytes", "{:,.0f} bytes"),
@@ -24,11 +27,12 @@ PAGES = (
 )
 
 
-def text(folder: RunFolder) -> str:
+def text(folder: RunFolder, champion: Mapping[str, float]) -> str:
     """Returns Markdown: what the model was trained on, how good, large and fast it is, beside what is live.
 
     Args:
         folder: Of the run, after everything before `register` has succeeded.
+        champion: What `measured` returned for the live version.
     """
     prepared = folder.require(RUN)
     data, source = prepared["data_digest"][:12], prepared["config"]["data"]
@@ -37,18 +41,40 @@ def text(folder: RunFolder) -> str:
             f"Trained by the run `{folder.run_id}` on the data `{data}` ({source['path'] or source['source']}), with "
             f"the code `{prepared['code_version'][:12]}`. {_opponent_then(prepared)}",
             "",
-            *figures(folder),
+            *figures(folder, champion),
         ]
     )
 
 
-def figures(folder: RunFolder) -> Iterator[str]:
-    """Yields the tables of a model beside what is live, and links to the pages of the nodes that measured them."""
+def measured(folder: RunFolder) -> dict[str, float]:
+    """Returns sizes in bytes, sparsity and latencies in milliseconds, by `<node>.<metric>`."""
+    results = folder.results()
+    found = {
+        f"{node}.{metric}": (results[node].metrics or {}).get(metric)
+        for _, node, metric, _ in MEASURED
+        if node in results
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def measured_of(registry: Registry, model: str, version: int | None) -> dict[str, float]:
+    """Returns what was measured of a registered version; empty where there is none, or nobody noted it."""
+    tags = {int(each.version): each.tags for each in registry.versions(model)} if version else {}
+    return dict(json.loads(tags.get(version, {}).get(TAG, "{}")))
+
+
+def figures(folder: RunFolder, champion: Mapping[str, float]) -> Iterator[str]:
+    """Yields the tables of a model beside what is live, and links to the pages of the nodes that measured them.
+
+    Args:
+        folder: Of the run.
+        champion: What `measured` returned for the live version; empty where nothing is live or nobody noted it.
+    """
     prepared, results = folder.require(RUN), folder.results()
     judge = next((node for node in JUDGES if node in results), "")
     metrics = (results[judge].metrics or {}) if judge else {}
     yield from _accuracies(metrics, prepared["config"]["data"]["classes"])
-    yield from _measured(results)
+    yield from _measured(measured(folder), champion)
     yield from _links(results)
 
 
@@ -99,13 +125,14 @@ def _row(name: str, *values: float | None) -> str:
     return f"| {name} | {' | '.join('' if value is None else f'{value:.4f}' for value in values)} |"
 
 
-def _measured(results: Mapping[str, NodeResult]) -> Iterator[str]:
-    yield "| measured | candidate |"
-    yield "|---|---|"
+def _measured(candidate: Mapping[str, float], champion: Mapping[str, float]) -> Iterator[str]:
+    yield "| measured | candidate | champion |"
+    yield "|---|---|---|"
     for title, node, metric, form in MEASURED:
-        value = (results[node].metrics or {}).get(metric) if node in results else None
-        if value is not None:
-            yield f"| {title} | {form.format(value)} |"
+        key = f"{node}.{metric}"
+        if key in candidate:
+            beside = form.format(champion[key]) if key in champion else ""
+            yield f"| {title} | {form.format(candidate[key])} | {beside} |"
     yield ""
 
 

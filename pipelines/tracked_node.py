@@ -1,7 +1,9 @@
 """Runs one TFX node under its MLflow run: opened before, fed while it works, closed in the right state."""
 
+import json
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from components import runtime
@@ -12,6 +14,7 @@ from pipelines.evaluation_report import Parent
 from pipelines.failures import Cancelled, explain
 from pipelines.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import Tracker
+from serving.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +84,7 @@ class TrackedNode:
         reason = finding.refusal or ""
         self.tracker.close(self.child, "FINISHED", state=state, reason=reason)
         self.folder.clear_work(self.node)
-        body = approval.body(self.folder, finding.metrics) if self.node == REGISTER else ""
+        body = approval.body(self.folder, finding.metrics, self.champion) if self.node == REGISTER else ""
         return NodeResult(
             state,
             reason,
@@ -106,11 +109,21 @@ class TrackedNode:
             node=self.node,
             work_dir=self.folder.work_dir(self.node),
             tracking_run_id=self.child,
-            tags={"slipway.run_id": self.folder.run_id, **self.prepared["tags"]},
-            description=model_card.text(self.folder) if self.node == REGISTER else "",
+            tags={"slipway.run_id": self.folder.run_id, **self.prepared["tags"], **self._measured()},
+            description=model_card.text(self.folder, self.champion) if self.node == REGISTER else "",
             wanted_by=self._wanted_by(),
             observe=self.curve.add,
         )
+
+    @cached_property
+    def champion(self) -> dict[str, float]:
+        """What was measured of the version that was live when the run was prepared."""
+        live = self.prepared["live_version"]
+        return model_card.measured_of(Registry(self.tracker.uri), self.folder.pipeline, live)
+
+    def _measured(self) -> dict[str, str]:
+        measured = model_card.measured(self.folder) if self.node == REGISTER else {}
+        return {model_card.TAG: json.dumps(measured)} if measured else {}
 
     def _wanted_by(self) -> str:
         """Returns who approved the run's promotion, for the version that goes live by it."""

@@ -9,6 +9,9 @@ from pipelines.run_folder import RUN, SUCCEEDED, NodeResult, RunFolder
 URL = "http://mlflow/#/experiments/1/runs/"
 
 
+CHAMPION = {"compress.compressed_saved_model_bytes": 234567.0, "infra_validate.latency_p99_ms": 4.5}
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
@@ -49,15 +52,15 @@ def test_the_candidate_stands_beside_the_champion_overall_and_per_class(folder):
         },
         infra_validate={"latency_p50_ms": 1.25, "latency_p99_ms": 3.5},
     )
-    said = approval.body(folder, {"version": 2.0}).splitlines()
+    said = approval.body(folder, {"version": 2.0}, CHAMPION).splitlines()
     assert said[0].startswith("**pets version 2** is registered as challenger. Version 1 is live")
     for line in (
         "| all | 0.9700 | 0.9600 |",
         "| cat | 0.9000 | 1.0000 |",
         "| dog | 1.0000 |  |",
-        "| Size, compressed SavedModel | 123,456 bytes |",
-        "| Latency p50 | 1.2 ms |",
-        "| Latency p99 | 3.5 ms |",
+        "| Size, compressed SavedModel | 123,456 bytes | 234,567 bytes |",
+        "| Latency p50 | 1.2 ms |  |",
+        "| Latency p99 | 3.5 ms | 4.5 ms |",
         "[The version in MLflow](http://mlflow/#/models/pets/versions/2)",
         f"- [evaluate_compressed]({URL}evaluate_compressed): confusion matrix of the compressed model",
         "slipway predict pets FILE --label canary",
@@ -67,7 +70,7 @@ def test_the_candidate_stands_beside_the_champion_overall_and_per_class(folder):
 
 def test_where_the_promotion_was_made_to_ask_the_reason_comes_first(folder):
     prepare(folder, compared_with=None, reason="pets version 1 cannot be compared with this run's model")
-    said = approval.body(folder, {"version": 2.0})
+    said = approval.body(folder, {"version": 2.0}, CHAMPION)
     assert said.startswith("**A person is asked because** pets version 1 cannot be compared")
     assert "Version 1 is live; this one was compared with nothing." in said
 
@@ -76,7 +79,7 @@ def test_of_many_classes_those_that_lost_most_are_shown(folder):
     prepare(folder, classes=[f"class {number}" for number in range(1000)])
     accuracies = {f"accuracy_label_{label}": 1 - label / 1000 for label in range(1000)}
     left(folder, evaluate=accuracies)
-    said = approval.body(folder, {"version": 2.0})
+    said = approval.body(folder, {"version": 2.0}, CHAMPION)
     assert "Of 1000 classes, the 20 that lost most:" in said
     assert "| class 999 | 0.0010 |  |" in said
     assert "| class 1 |" not in said
@@ -84,7 +87,7 @@ def test_of_many_classes_those_that_lost_most_are_shown(folder):
 
 def test_the_curl_line_is_one_that_a_shell_takes(folder, tmp_path):
     prepare(folder)
-    said = approval.body(folder, {"version": 2.0})
+    said = approval.body(folder, {"version": 2.0}, CHAMPION)
     line = said[said.index("curl -s ") : said.rindex("```")].replace("FILE", str(tmp_path / "picture.png"))
     (tmp_path / "picture.png").write_bytes(b"a picture")
     done = subprocess.run(
