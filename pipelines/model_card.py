@@ -59,8 +59,8 @@ def measured(folder: RunFolder) -> dict[str, float]:
 
 def measured_of(registry: Registry, model: str, version: int | None) -> dict[str, float]:
     """Returns what was measured of a registered version; empty where there is none, or nobody noted it."""
-    tags = {int(each.version): each.tags for each in registry.versions(model)} if version else {}
-    return dict(json.loads(tags.get(version, {}).get(TAG, "{}")))
+    noted = (each.tags.get(TAG) for each in registry.versions(model) if int(each.version) == version)
+    return dict(json.loads(next(noted, None) or "{}"))
 
 
 def figures(folder: RunFolder, champion: Mapping[str, float]) -> Iterator[str]:
