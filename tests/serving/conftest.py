@@ -24,25 +24,31 @@ from serving.version import Package
 MODEL = "toy"
 
 
-def export(folder, answer):
-    """A SavedModel whose probabilities tell which one answered, with its warm-up request."""
+def export(folder, answer, warmups=(0,)):
+    """A SavedModel whose probabilities tell which one answered, with its warm-up requests.
+
+    An input above 0 is so many rounds of a loop before the answer.
+    """
 
     class Toy(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32, name="image")])
         def serve(self, image):
-            probabilities = tf.zeros_like(image) + answer
+            rounds = tf.cast(tf.reduce_max(image), tf.int32)
+            waited = tf.while_loop(lambda i: i < rounds, lambda i: i + 1, [tf.constant(0)])[0]
+            probabilities = tf.zeros_like(image) + answer + 0 * tf.cast(waited, tf.float32)
             return {"probabilities": probabilities, "label": tf.as_string(probabilities[:, 0])}
 
     toy = Toy()
     tf.saved_model.save(toy, str(folder), signatures={"serving_default": toy.serve})
-    request = predict_pb2.PredictRequest()
-    request.model_spec.signature_name = "serving_default"
-    request.inputs["image"].CopyFrom(tf.make_tensor_proto(np.zeros((1, 1), np.float32)))
-    log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
     path = Path(folder) / WARMUP_FILE
     path.parent.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(log.SerializeToString())
+        for rounds in warmups:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.signature_name = "serving_default"
+            request.inputs["image"].CopyFrom(tf.make_tensor_proto(np.full((1, 1), rounds, np.float32)))
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString())
     return folder
 
 
@@ -79,6 +85,7 @@ def saved_models(tmp_path_factory):
         "two": export(root / "two", 2.0),
         "three": export(root / "three", 3.0),
         "broken": export(root / "broken", float("nan")),
+        "slow": export(root / "slow", 4.0, warmups=(0, 1_000_000)),
     }
 
 

@@ -130,6 +130,22 @@ def test_the_first_version_of_a_model_that_cannot_be_loaded_leaves_no_entry(site
     assert site.fleet.served(MODEL) == models_config.ServedModel()
 
 
+class Noting(Client):
+    """Notes whether each new configuration was in force before the call's deadline."""
+
+    def reload(self, config):
+        self.in_force = [*getattr(self, "in_force", []), super().reload(config)]
+        return self.in_force[-1]
+
+
+def test_a_first_load_that_takes_longer_than_a_call_may_is_waited_for(site, saved_models):
+    version = site.register(saved_models["slow"])
+    with Noting(site.client.target, timeout_s=0.5) as hasty:
+        Release(site.registry, hasty, site.models_dir, load_timeout_s=60).promote(MODEL, version)
+    assert hasty.in_force[0] is False, "the load was to be slower than the call"
+    assert site.answer() == 4.0
+
+
 def test_files_that_changed_in_the_registry_are_never_served(site, saved_models, tmp_path):
     site.register(saved_models["one"])
     (stored,) = (tmp_path / "artifacts").rglob("saved_model.pb")
