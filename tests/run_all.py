@@ -44,7 +44,7 @@ END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e
 
 # One stage after the other; the lanes of a stage beside each other, so that both cores have work.
 STAGES = (
-    ((ML_ENVIRONMENT,), (LINT, AIRFLOW_ENVIRONMENT, SERVING, PROCESSES)),
+    ((ML_ENVIRONMENT, AIRFLOW_ENVIRONMENT), (LINT, SERVING, PROCESSES)),
     ((END_TO_END,),),
 )
 

@@ -146,3 +146,11 @@ def site(registry, server, tmp_path):
     with Client(server, timeout_s=20) as client:
         yield Site(registry, client, tmp_path / "models", load_timeout_s=30)
         client.reload(models_config.read(tmp_path / "nothing"))
+
+
+@pytest.fixture
+def two_versions(site, saved_models):
+    """Version 1 was live before version 2, which is live."""
+    for name in ("one", "two"):
+        site.promote(MODEL, site.register(saved_models[name]), "anna")
+    return site

@@ -14,14 +14,6 @@ MODEL = "toy"
 
 
 @pytest.fixture
-def two_versions(site, saved_models):
-    """Version 1 was live before version 2, which is live."""
-    for name in ("one", "two"):
-        site.promote(MODEL, site.register(saved_models[name]), "anna")
-    return site
-
-
-@pytest.fixture
 def torn(tmp_path):
     folder = tmp_path / "torn"
     folder.mkdir()

@@ -14,13 +14,6 @@ from serving.listing import ListedModel, ListedVersion
 MODEL = "toy"
 
 
-@pytest.fixture
-def two_versions(site, saved_models):
-    for name in ("one", "two"):
-        site.promote(MODEL, site.register(saved_models[name]), "anna")
-    return site
-
-
 def when(site, step, act):
     """Does something once, when a step of a release is done."""
     done = []
