@@ -16,16 +16,16 @@ setup: $(BOTH) ## install both environments from their locks
 	@echo "Both environments are as their locks say."
 
 .venv/ml/.installed: locks/ml.txt pyproject.toml
-	@$(PYTHON) pipelines/stack/bootstrap.py ml
+	@$(PYTHON) deploy/local/bootstrap.py ml
 
 .venv/airflow/.installed: locks/airflow.txt
-	@$(PYTHON) pipelines/stack/bootstrap.py airflow
+	@$(PYTHON) deploy/local/bootstrap.py airflow
 
 up: $(BOTH) ## start Airflow, MLflow and the model server
-	@$(ML)/python -m pipelines.stack up
+	@$(ML)/python -m deploy.local up
 
 down: ## stop them
-	@if [ -x $(ML)/python ]; then $(ML)/python -m pipelines.stack down; \
+	@if [ -x $(ML)/python ]; then $(ML)/python -m deploy.local down; \
 	else echo "Nothing is installed here, so nothing runs."; fi
 
 demo: $(BOTH) ## from raw digits to a served model, with everything running
@@ -42,7 +42,7 @@ compile: .venv/ml/.installed ## write the manifests that Airflow draws
 	@$(ML)/slipway compile
 
 lock: ## pin requirements.txt into locks/
-	@$(PYTHON) pipelines/stack/bootstrap.py lock
+	@$(PYTHON) deploy/local/bootstrap.py lock
 
 bench: $(BOTH) ## measure: make bench NAME=one of benchmarks/*.py, without the .py
 	@$(ML)/python benchmarks/$(NAME).py

@@ -27,9 +27,9 @@ import harness
 import private_stack
 from private_stack import PrivateStack, ended
 
-from pipelines import metadata
-from pipelines.metadata_store import Store
-from pipelines.stack.settings import PROJECT
+from contract.state import PROJECT
+from pipelines.lineage import metadata
+from pipelines.lineage.metadata_store import Store
 
 REPEATS = 3
 STOCK = ("ingest", "statistics", "schema", "anomalies", "train", "evaluate", "push")
@@ -110,7 +110,7 @@ def main() -> None:
             add("airflow_over_stock_tfx", stock_share(stack, run_id) / samples["stock_tfx_s"][-1])
             add("cached_run_s", stack.through_airflow()[1])
             stack.forget_runs()
-            add("local_run_s", stack.timed("-m", "pipelines.cli.main", "run", "digits"))
+            add("local_run_s", stack.timed("-m", "cli.main", "run", "digits"))
             add("airflow_over_local", seconds / samples["local_run_s"][-1])
         samples |= parse_manifests()
         stack.supervise("stop", "ml-worker")

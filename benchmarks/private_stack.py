@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.airflow_client import AirflowClient
-from pipelines.stack import control
-from pipelines.stack.settings import PROJECT, Stack
+from contract.state import PROJECT
+from deploy.local import control
+from deploy.local.airflow.airflow_client import AirflowClient
+from deploy.local.settings import Stack
 
 DAG = "train_digits"
 

@@ -21,7 +21,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from mlflow import MlflowClient
 
-from pipelines.airflow_client import AirflowClient
+from deploy.local.airflow.airflow_client import AirflowClient
 from serving.client import Client
 
 MODEL = "digits"
@@ -29,7 +29,7 @@ DAG = "release"
 TURNS = 5
 DEADLINE_S = 60.0
 POLL_S = 0.05
-SLIPWAY = ("-m", "pipelines.cli.main")
+SLIPWAY = ("-m", "cli.main")
 
 
 def wait(condition: Callable[[], bool], what: str) -> None:

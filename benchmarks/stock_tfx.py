@@ -13,7 +13,7 @@ from tfx import v1 as tfx
 
 from components.evaluation import eval_config
 from components.evaluation.settings import EvaluationSettings
-from pipelines import config
+from pipelines.definition import config
 
 
 def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:

@@ -1,7 +1,10 @@
 """What can go wrong between the registry and the model server, in words for the person who must fix it."""
 
+from contract import exit_codes
+from contract.errors import SlipwayError, UnavailableError
 
-class ReleaseError(Exception):
+
+class ReleaseError(SlipwayError):
     """A version could not be served; what was served before still is."""
 
 
@@ -12,14 +15,20 @@ class AliasMovedError(ReleaseError):
 class AliasPutBackError(ReleaseError):
     """The version that somebody moved the alias `champion` to cannot be served; the alias is where it was before."""
 
+    exit_code = exit_codes.BAD_SETTINGS
 
-class RegistryError(Exception):
+
+class RegistryError(SlipwayError):
     """The registry does not hold what was asked for."""
 
+    exit_code = exit_codes.BAD_SETTINGS
 
-class ServerUnavailableError(Exception):
+
+class ServerUnavailableError(UnavailableError):
     """The model server or the registry does not answer. Trying again may help."""
 
 
-class PromotionRefusedError(Exception):
+class PromotionRefusedError(SlipwayError):
     """A run may not promote this version by itself; its text says why, and what a person can do."""
+
+    exit_code = exit_codes.REFUSED

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from serving import smoke, tensors
+from serving import tensors
 from serving.apis import saved_model_pb2
+from serving.release import smoke
 
 DEFAULT = "serving_default"
 

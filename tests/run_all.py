@@ -35,11 +35,18 @@ class Result(NamedTuple):
 
 
 LINT = Step("lint", ("make", "--no-print-directory", "lint"))
-ELSEWHERE = ("--ignore=tests/dags", "--ignore-glob=tests/serving/test_*")
+ELSEWHERE = (
+    "--ignore=tests/dags",
+    "--ignore-glob=tests/serving/test_*",
+    "--ignore=tests/serving/registry",
+    "--ignore=tests/serving/release",
+)
 ML_ENVIRONMENT = Step("ML environment", (ML, "-m", "pytest", "-q", "-m", "not e2e", *ELSEWHERE))
 SERVING = Step("serving", (ML, "-m", "pytest", "-q", "tests/serving", "--ignore=tests/serving/server"))
 AIRFLOW_ENVIRONMENT = Step("Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "tests/dags"))
-PROCESSES = Step("stack and worker", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/pipelines"))
+PROCESSES = Step(
+    "stack and worker", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/deploy", "tests/pipelines")
+)
 END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e2e"))
 
 # One stage after the other; the lanes of a stage beside each other, so that both cores have work.

@@ -84,4 +84,4 @@ def test_a_stack_is_stopped_by_the_environment_that_is_there_even_when_its_lock_
     make("setup")
     calls, _ = make("--always-make", "--assume-old=Makefile", "down")
 
-    assert calls == ["run -m pipelines.stack down"]
+    assert calls == ["run -m deploy.local down"]

@@ -12,7 +12,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from components import records
 from serving.client import Client
 from serving.errors import ReleaseError
-from serving.smoke import WARMUP_FILE
+from serving.release.smoke import WARMUP_FILE
 
 SAMPLE = 8  # images in the requests that are compared and recorded
 

@@ -10,10 +10,10 @@ from tfx import v1 as tfx
 
 from components import records, runtime
 from components.artifacts import Quarantine, Report
-from components.errors import DataError
 from components.ingestion.ingest import ingest
 from components.ingestion.settings import IngestionSettings
 from components.report import write
+from contract.errors import DataError
 
 Examples = tfx.types.standard_artifacts.Examples
 OutputArtifact = tfx.dsl.components.OutputArtifact

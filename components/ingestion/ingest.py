@@ -10,10 +10,10 @@ from pathlib import Path
 from PIL import Image
 
 from components import records
-from components.errors import DataError
 from components.ingestion import sources
 from components.ingestion.settings import IngestionSettings
 from components.ingestion.split import split_of
+from contract.errors import DataError
 
 READABLE_FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # what TensorFlow decodes
 DECODED_WHATEVER_THE_CHANNELS = ("PNG", "JPEG", "MPO")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.errors import DataError
 from components.ingestion.settings import IngestionSettings
+from contract.errors import DataError
 
 
 @dataclass(frozen=True)

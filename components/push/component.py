@@ -11,8 +11,8 @@ from components import runtime
 from components.artifacts import PushedVersion, RegisteredModelVersion
 from serving.client import Client
 from serving.errors import PromotionRefusedError
-from serving.registry import Registry
-from serving.release import Release
+from serving.registry.registry import Registry
+from serving.release.release import Release
 
 InputArtifact = tfx.dsl.components.InputArtifact
 OutputArtifact = tfx.dsl.components.OutputArtifact

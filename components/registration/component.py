@@ -12,9 +12,9 @@ from components.artifacts import RegisteredModelVersion, TFLiteModel
 from components.export import SERVING_DIR
 from serving.client import Client
 from serving.errors import PromotionRefusedError
-from serving.registry import Registry
-from serving.release import Release
-from serving.version import Package
+from serving.registry.registry import Registry
+from serving.registry.version import Package
+from serving.release.release import Release
 
 Model = tfx.types.standard_artifacts.Model
 InputArtifact = tfx.dsl.components.InputArtifact

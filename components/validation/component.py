@@ -10,12 +10,12 @@ from tfx import v1 as tfx
 
 from components import runtime
 from components.artifacts import Report
-from components.errors import DataContractError
 from components.report import write
 from components.validation import anomalies as found
 from components.validation import expectations
 from components.validation.facts import facts_of
 from components.validation.settings import ValidationSettings
+from contract.errors import DataContractError
 
 Examples = tfx.types.standard_artifacts.Examples
 ExampleAnomalies = tfx.types.standard_artifacts.ExampleAnomalies

@@ -9,8 +9,8 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.errors import SettingsError
 from components.records import ID, IMAGE, LABEL, SPLITS
+from contract.errors import SettingsError
 
 FILE = "schema.pbtxt"  # in TFX's Schema artifact
 

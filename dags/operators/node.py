@@ -39,7 +39,8 @@ class NodeOperator(ModuleOperator):
         self.before(folder, context)
         self._request = {"pipeline": self.pipeline, "run_id": run_id, "node": self.task_id}
         code = self.run_module(
-            "pipelines.node", ["--pipeline", self.pipeline, "--run-id", run_id, "--node", self.task_id]
+            "pipelines.execution.node",
+            ["--pipeline", self.pipeline, "--run-id", run_id, "--node", self.task_id],
         )
         result = folder.result(self.task_id)
         self.mlflow_run_url = result.get("mlflow_run_url")

@@ -18,7 +18,7 @@ class ReleaseOperator(ModuleOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Runs the release; what is served afterwards becomes the XCom."""
         arguments = self._arguments(context)
-        code = self.run_module("pipelines.release", arguments, say=self._remember)
+        code = self.run_module("serving.release", arguments, say=self._remember)
         raise_unless_succeeded(code, what=" ".join(["release", *arguments]), reason=self._last_line)
         return self._served()
 

@@ -76,7 +76,7 @@ def test_a_node_sees_no_secret_of_airflow(ml, monkeypatch):
 
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "s3cret")
     ml.act(release={"dump_environment": True})
-    command = [str(environment.ml_python()), "-m", "pipelines.release"]
+    command = [str(environment.ml_python()), "-m", "serving.release"]
 
     ProcessRunner(
         command, cwd=environment.PROJECT, environment=environment.child_environment(os.environ)

@@ -87,7 +87,7 @@ class RunningStack:
         )
 
     def slipway(self, *arguments):
-        return self.command("-m", "pipelines.cli.main", *arguments)
+        return self.command("-m", "cli.main", *arguments)
 
     @property
     def password(self):
@@ -140,7 +140,7 @@ class RunningStack:
         return max(runs, key=lambda path: path.stat().st_mtime).name
 
     def stable(self):
-        from serving import models_config
+        from serving.release import models_config
 
         config = models_config.read(self.home / "models/models.config")
         return models_config.served(config)["digits"].labels["stable"]
@@ -149,12 +149,12 @@ class RunningStack:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     running = RunningStack(tmp_path_factory.mktemp("slipway"))
-    up = running.command("-m", "pipelines.stack", "up")
+    up = running.command("-m", "deploy.local", "up")
     try:
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
     finally:
-        down = running.command("-m", "pipelines.stack", "down")
+        down = running.command("-m", "deploy.local", "down")
     assert down.returncode == 0, down.stdout + down.stderr
 
 

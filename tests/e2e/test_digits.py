@@ -17,7 +17,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from components.ingestion import sources
 from components.ingestion.settings import IngestionSettings
 from components.ingestion.split import split_of
-from pipelines import graph
+from pipelines.definition import nodes as graph
 from serving import digest
 
 pytestmark = pytest.mark.e2e

@@ -21,7 +21,7 @@ class Tiny:
 
     def forget(self):
         """Does what a fresh process would: nothing of the package is in memory."""
-        from pipelines import code_digest
+        from pipelines.lineage import code_digest
 
         for each in (code_digest.source, code_digest._root):
             each.cache_clear()
@@ -40,7 +40,7 @@ class Tiny:
     def compile(self, run_id, value=3, root=None):
         from tfx import v1 as tfx
 
-        from pipelines import launch
+        from pipelines.lineage import launch
 
         component = {
             module: importlib.import_module(f"tiny.{module}") for module in ("make", "double", "add_one")
@@ -58,7 +58,7 @@ class Tiny:
 
     def run(self, run_id, *nodes, value=3):
         """Launches nodes of a run, all of them where none is named; returns the executions by node."""
-        from pipelines import launch, metadata
+        from pipelines.lineage import launch, metadata
 
         representation, connection = self.compile(run_id, value), metadata.connection(self.folder)
         return {node: launch.launch(representation, node, connection) for node in nodes or NODES}

@@ -12,14 +12,14 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from serving import models_config
 from serving.client import Client
 from serving.errors import ServerUnavailableError
-from serving.fleet import wait_until
-from serving.registry import Registry
-from serving.release import Release
-from serving.smoke import WARMUP_FILE
-from serving.version import Package
+from serving.registry.registry import Registry
+from serving.registry.version import Package
+from serving.release import models_config
+from serving.release.fleet import wait_until
+from serving.release.release import Release
+from serving.release.smoke import WARMUP_FILE
 
 MODEL = "toy"
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from serving.client import Client
-from serving.registry import Registry
-from serving.release import Release
+from serving.registry.registry import Registry
+from serving.release.release import Release
 
 
 def promote_until(uri, target, models_dir, version, last_step):

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from components import records
-from components.errors import DataError
 from components.ingestion import ingest as ingestion
 from components.ingestion import sources
 from components.ingestion.settings import IngestionSettings
 from components.ingestion.split import split_of
 from components.validation.facts import facts_of
+from contract.errors import DataError
 
 
 def ids(examples_dir, split):

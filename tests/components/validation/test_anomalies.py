@@ -6,10 +6,10 @@ import pytest
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.errors import SettingsError
 from components.records import SPLITS
 from components.validation import anomalies
 from components.validation import schema as schemas
+from contract.errors import SettingsError
 
 N_CLASSES = 30
 

@@ -14,7 +14,7 @@ def runner(ml):
     """Makes a runner of the fake node `train`."""
 
     def make(grace_s: float = 10) -> ProcessRunner:
-        command = [str(environment.ml_python()), "-m", "pipelines.node", "--pipeline", "tiny"]
+        command = [str(environment.ml_python()), "-m", "pipelines.execution.node", "--pipeline", "tiny"]
         return ProcessRunner(
             [*command, "--run-id", "r1", "--node", "train"],
             cwd=environment.PROJECT,
@@ -153,7 +153,7 @@ TASK = """
 import os, sys
 from pathlib import Path
 from dags.operators.process import ProcessRunner
-command = [sys.argv[1], "-m", "pipelines.node", "--pipeline", "tiny", "--run-id", "r1", "--node", "train"]
+command = [sys.argv[1], "-m", "pipelines.execution.node", "--pipeline", "tiny", "--run-id", "r1", "--node", "train"]
 ProcessRunner(command, cwd=Path("."), environment=dict(os.environ), grace_s=0.2).run(print)
 """
 

@@ -27,7 +27,7 @@ def test_a_promotion_ends_with_what_is_served(run_dag, ml):
 def test_the_form_becomes_a_command_line_that_says_who_asked(run_dag, ml, conf, command):
     said = run_dag("release", conf).xcoms["reconcile", "return_value"]["last_line"]
 
-    assert said == f"release -m pipelines.release {command} --by dag_test"
+    assert said == f"release -m serving.release {command} --by dag_test"
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_run_that_a_moved_alias_started_also_sees_what_moved_before_it_started
 
     said = run_dag("release").xcoms["reconcile", "return_value"]["last_line"]
 
-    assert said == "release -m pipelines.release --action reconcile --model a --model b --by MLflow"
+    assert said == "release -m serving.release --action reconcile --model a --model b --by MLflow"
 
 
 @pytest.mark.parametrize("action", ["promote", "rollback"])

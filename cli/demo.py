@@ -1,0 +1,87 @@
+"""`slipway demo`: the whole system once, as a person would use it, and a table of what came out."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli import runs
+from cli.console import kib, table
+from contract.run_folder import RunFolder
+from deploy.local import control, credentials
+from deploy.local.settings import Stack
+from pipelines.definition import config
+
+PIPELINE = "digits"
+
+
+def _figures(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    yield (
+        "records train / eval / test",
+        " / ".join(f"{metrics[f'ingest.records_{split}']:,.0f}" for split in ("train", "eval", "test")),
+    )
+    yield "after augmentation, train", f"{metrics['augment.records_train']:,.0f}"
+    yield "test accuracy, float", f"{metrics['evaluate.accuracy']:.4f}"
+    yield "test accuracy, compressed", f"{metrics['evaluate_compressed.accuracy']:.4f}"
+    yield "sparsity", f"{metrics['compress.sparsity']:.3f}"
+    for form in ("float_saved_model", "compressed_saved_model", "float_tflite", "int8_tflite"):
+        size = kib(metrics[f"compress.{form}_bytes"])
+        zipped = metrics.get(f"compress.{form}_gzip_bytes")
+        yield f"size, {form.replace('_', ' ')}", f"{size} ({kib(zipped)} gzip)" if zipped else size
+    yield "int8 by float TFLite, gzip", f"{metrics['compress.tflite_gzip_ratio']:.3f}"
+    yield (
+        "latency p50 / p99",
+        (
+            f"{metrics['infra_validate.latency_p50_ms']:.1f} / {metrics['infra_validate.latency_p99_ms']:.1f} ms"
+        ),
+    )
+
+
+def _ask(stack: Stack, folder: Path) -> tuple[str, str, int]:
+    """Sends one test image to the served model; returns its true label, the answer and the version."""
+    from components.ingestion import sources
+    from components.ingestion.split import split_of
+    from serving.client import Client
+    from serving.release.models_config import STABLE
+
+    settings = config.load(PIPELINE).data.ingestion()
+    record = next(found for found in sources.read(settings) if split_of(found.image, settings) == "test")
+    path = folder / f"{record.id}.png"
+    path.write_bytes(record.image)
+    with Client(stack.grpc_target) as client:
+        answer = client.predict_files(PIPELINE, [path], label=STABLE)
+    return record.label, f"{answer.labels[0]} (p = {answer.probabilities[0].max():.3f})", answer.version
+
+
+def run() -> int:
+    """Starts the stack, triggers the pipeline, shows what came out; returns the exit code."""
+    stack = Stack.from_environment()
+    control.up(stack, click.echo)
+    code = runs.trigger(PIPELINE, {}, wait=True)
+    if code:
+        return code
+    summary: dict[str, Any] = runs.newest_summary(stack, PIPELINE)
+    with tempfile.TemporaryDirectory() as folder:
+        true, answered, version = _ask(stack, Path(folder))
+    rows = [
+        *_figures(summary["metrics"]),
+        ("version behind label stable", str(version)),
+        ("a test image: true label", true),
+        ("the same: served answer, gRPC", answered),
+    ]
+    table("What came out", ("figure", "value"), rows)
+    for page, address in (
+        ("Airflow", f"{stack.airflow_url}/dags/train_{PIPELINE}/runs/{summary['run_id']}"),
+        ("user admin, password in", stack.secrets / credentials.USERS_FILE),
+        (
+            "MLflow, run",
+            RunFolder(stack.home, PIPELINE, summary["run_id"]).results()["prepare"].mlflow_run_url,
+        ),
+        ("MLflow, model", f"{stack.mlflow_url}/#/models/{PIPELINE}"),
+        ("model server, REST", f"{stack.rest_url}/v1/models/{PIPELINE}"),
+    ):
+        click.echo(f"{page:24} {address}")
+    click.echo("Everything stays up. Stop it with: make down")
+    return 0

@@ -1,0 +1,180 @@
+"""The command `slipway`. Heavy imports happen inside the commands, so that `--help` is instant."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import click
+
+from cli.console import explained, parse_settings
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
+# Google's packages warn about Python 3.10, which TFX 1.16 needs, once for each of them.
+warnings.filterwarnings("ignore", category=FutureWarning, module="google")
+
+setting = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value, such as train.epochs=2."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Nightly retraining of image models: Airflow, TFX, MLflow, TensorFlow Serving."""
+    from contract.addresses import no_proxy
+
+    os.environ.update(no_proxy())
+
+
+@main.command()
+@click.argument("pipeline")
+@setting
+@click.option("--from", "node", metavar="NODE", help="Go on with a run, from this node on. Needs --run-id.")
+@click.option("--run-id", metavar="RUN", help="The run to go on with.")
+@explained
+def run(pipeline: str, settings: tuple[str, ...], node: str | None, run_id: str | None) -> None:
+    """Run the whole PIPELINE in this process, without Airflow.
+
+    With --from and --run-id, NODE and what depends on it run again, in a run that exists: one of `slipway run`
+    or of Airflow. What comes before NODE is used as it is.
+
+    Exit code 0: released; 99: refused by a gate; anything else: failed.
+    """
+    from cli import runs
+
+    if (node is None) != (run_id is None):
+        raise click.UsageError("Expected --from and --run-id together, or neither.")
+    if node is None or run_id is None:
+        sys.exit(runs.run_here(pipeline, parse_settings(settings)))
+    if settings:
+        raise click.UsageError(
+            "Expected no --set with --from: a run keeps the configuration it was started with."
+        )
+    sys.exit(runs.resume_here(pipeline, node, run_id))
+
+
+@main.command()
+@click.argument("pipeline")
+@setting
+@click.option("--wait", is_flag=True, help="Follow the run to its end.")
+@explained
+def trigger(pipeline: str, settings: tuple[str, ...], wait: bool) -> None:
+    """Start a run of PIPELINE through Airflow."""
+    from cli import runs
+
+    sys.exit(runs.trigger(pipeline, parse_settings(settings), wait=wait))
+
+
+@main.command()
+@click.argument("model")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--label", help="Version label, such as stable (the default) or canary.")
+@click.option("--version", type=click.IntRange(min=1), help="Version number, instead of a label.")
+@explained
+def predict(model: str, files: tuple[Path, ...], label: str | None, version: int | None) -> None:
+    """Ask MODEL about image FILES, by gRPC."""
+    if label and version:
+        raise click.UsageError("Expected --label or --version, got both.")
+    from cli import models
+
+    models.predict(model, files, label if label or version else "stable", version)
+
+
+@main.command()
+@explained
+def models() -> None:
+    """Show the registry beside what is served."""
+    from cli import models as shown
+
+    shown.show()
+
+
+@main.command()
+@click.argument("model")
+@click.argument("version", type=click.IntRange(min=1))
+@explained
+def promote(model: str, version: int) -> None:
+    """Make VERSION of MODEL the champion and serve it."""
+    from cli import models
+
+    models.promote(model, version)
+
+
+@main.command()
+@click.argument("model")
+@explained
+def rollback(model: str) -> None:
+    """Go back to the previous champion of MODEL."""
+    from cli import models
+
+    models.rollback(model)
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@explained
+def reconcile(names: tuple[str, ...]) -> None:
+    """Serve what the registry wants of each MODEL, or of all: restores files that are missing or altered."""
+    from cli import models
+
+    models.reconcile(names)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("version", type=click.IntRange(min=1))
+@explained
+def lineage(model: str, version: int) -> None:
+    """Show where VERSION of MODEL comes from, and who promoted it when."""
+    from cli import lineage as shown
+
+    shown.show(model, version)
+
+
+@main.command()
+@click.argument("pipeline")
+@click.option("--accept", "run_id", metavar="RUN", help="Hold data to what that of RUN looks like.")
+@explained
+def schema(pipeline: str, run_id: str | None) -> None:
+    """Show the schema that the data of PIPELINE is held to, or accept another."""
+    from cli import schema as shown
+
+    if run_id is None:
+        shown.show(pipeline)
+    else:
+        shown.accept(pipeline, run_id)
+
+
+@main.command()
+@explained
+def status() -> None:
+    """Show what runs, and how the newest run of each pipeline ended."""
+    from cli import status as shown
+
+    sys.exit(shown.show())
+
+
+@main.command("compile")
+@explained
+def compile_() -> None:
+    """Write the manifests that Airflow draws."""
+    from cli import manifests
+
+    manifests.compile_all()
+
+
+@main.command()
+@explained
+def demo() -> None:
+    """Start the stack, train digits through Airflow, ask the served model."""
+    from cli import demo as shown
+
+    sys.exit(shown.run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""`slipway models`, `predict`, `promote`, `rollback`, `reconcile`: the registry and the model server side by side."""
+
+import getpass
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.console import table
+from contract.addresses import grpc_target, tracking_uri
+from contract.failures import cancel
+from contract.state import StateFolder
+from serving.client import Client
+from serving.errors import ServerUnavailableError
+from serving.registry import history
+from serving.registry.listing import ListedModel, Listing
+from serving.release import models_config
+from serving.release.models_config import ServedModel
+
+if TYPE_CHECKING:
+    from serving.release.release import Release
+
+
+@contextmanager
+def _release() -> Iterator["Release"]:
+    from serving.registry.registry import Registry  # MLflow's client, which `slipway models` does without
+    from serving.release.release import Release
+
+    signal.signal(signal.SIGTERM, cancel)
+    with Client(grpc_target()) as client:
+        yield Release(Registry(tracking_uri()), client, StateFolder.from_environment().models)
+
+
+def _rows(model: ListedModel, client: Client, served: ServedModel) -> Iterator[tuple[object, ...]]:
+    try:
+        states = client.versions(model.name)
+    except ServerUnavailableError:
+        states = {}
+    for version in model.versions:
+        yield (
+            model.name,
+            version.number,
+            " ".join(alias for alias, at in model.aliases.items() if at == version.number),
+            states[version.number].state if version.number in states else "-",
+            " ".join(label for label, at in served.labels.items() if at == version.number),
+            version.tags.get(history.PROMOTED_AT, ""),
+            version.tags.get("slipway.code_version", "")[:12],
+        )
+
+
+def show() -> None:
+    """Prints every registered version beside what is served of it."""
+    served = models_config.served(models_config.read(StateFolder.from_environment().models_config))
+    with Listing(tracking_uri()) as listing, Client(grpc_target(), timeout_s=5) as client:
+        rows = [
+            row
+            for model in listing.models()
+            if model.is_ours
+            for row in _rows(model, client, served.get(model.name, ServedModel()))
+        ]
+    columns = ("model", "version", "aliases", "on the server", "labels", "promoted", "code")
+    table("Models", columns, rows)
+
+
+def predict(model: str, files: Sequence[Path], label: str | None, version: int | None) -> None:
+    """Prints the label and its probability for each image file."""
+    with Client(grpc_target()) as client:
+        answer = client.predict_files(model, files, label=label, version=version)
+    rows = [
+        (path.name, name, f"{probabilities.max():.4f}")
+        for path, name, probabilities in zip(files, answer.labels, answer.probabilities, strict=True)
+    ]
+    table(f"{model} version {answer.version}", ("file", "label", "probability"), rows)
+
+
+def _say_served(model: str, served: ServedModel) -> None:
+    labels = ", ".join(f"{label} = version {number}" for label, number in sorted(served.labels.items()))
+    click.secho(f"{model}: {labels or 'not served'}", fg="green")
+
+
+def promote(model: str, version: int) -> None:
+    """Moves the alias, reconciles, verifies."""
+    with _release() as release:
+        _say_served(model, release.promote(model, version, getpass.getuser()))
+
+
+def rollback(model: str) -> None:
+    """Promotes the previous champion."""
+    with _release() as release:
+        _say_served(model, release.rollback(model, getpass.getuser()))
+
+
+def reconcile(models: Sequence[str]) -> None:
+    """Serves what the registry wants, restoring what is missing."""
+    with _release() as release:
+        served = release.reconcile_all(models, getpass.getuser())
+    for model, each in served.items():
+        _say_served(model, each)
+    if not served:
+        click.echo("The registry holds no model of Slipway's: nothing was changed.")

@@ -1,0 +1,80 @@
+"""Where the servers are: this machine's own ports, or what the environment names instead. Standard library only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from contract.errors import SettingsError
+
+HOST = "127.0.0.1"
+
+
+class Port(NamedTuple):
+    """One port of the stack: its name, its environment variable, its default, who listens."""
+
+    field: str
+    variable: str
+    default: int
+    service: str
+
+
+PORTS = (
+    Port("airflow_port", "SLIPWAY_AIRFLOW_PORT", 8080, "Airflow"),
+    Port("mlflow_port", "SLIPWAY_MLFLOW_PORT", 5000, "MLflow"),
+    Port("grpc_port", "SLIPWAY_GRPC_PORT", 8500, "model server, gRPC"),
+    Port("rest_port", "SLIPWAY_REST_PORT", 8501, "model server, REST"),
+)
+
+
+def ports(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Returns the number of each port by its name.
+
+    Raises:
+        SettingsError: If a number is malformed, or two services share a port.
+    """
+    found: dict[str, Any] = {}
+    for port in PORTS:
+        number = _port_number(port, environment.get(port.variable) or str(port.default))
+        taken = {value: field for field, value in found.items()}
+        if number in taken:
+            other = next(known.variable for known in PORTS if known.field == taken[number])
+            raise SettingsError(
+                f"{other} and {port.variable} are both {number}; each service needs its own port."
+            )
+        found[port.field] = number
+    return found
+
+
+def _port_number(port: Port, text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= 65535:
+        raise SettingsError(
+            f"{port.variable} must be a port number from 1 to 65535, got {text!r}. "
+            f"Unset it for the default {port.default}."
+        )
+    return number
+
+
+def tracking_uri() -> str:
+    """Returns MLFLOW_TRACKING_URI, or this machine's own MLflow server."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"http://{HOST}:{ports()['mlflow_port']}"
+
+
+def grpc_target() -> str:
+    """Returns SLIPWAY_GRPC_TARGET, `host:port`, or this machine's own model server."""
+    return os.environ.get("SLIPWAY_GRPC_TARGET") or f"{HOST}:{ports()['grpc_port']}"
+
+
+def rest_url() -> str:
+    """Returns the REST API of this machine's own model server."""
+    return f"http://{HOST}:{ports()['rest_port']}"
+
+
+def no_proxy(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Returns the variables that keep a company's proxy, and so what it logs, out of talk on this machine."""
+    # Programs read one of the two, or prefer the small one: both name everything.
+    named = ",".join(environment.get(name, "") for name in ("NO_PROXY", "no_proxy"))
+    hosts = [host.strip() for host in named.split(",") if host.strip()]
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(dict.fromkeys([*hosts, HOST, "localhost"])))

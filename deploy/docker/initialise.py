@@ -1,0 +1,31 @@
+"""Prepares what the services of the Compose stack find when they start; safe to repeat.
+
+Runs in the Airflow image. Calls Airflow's command line, imports nothing of it.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.local.airflow.airflow_setup import POOL
+from deploy.local.folders import make_folders
+from deploy.local.settings import Stack
+
+AIRFLOW = Path(sys.executable).with_name("airflow")
+
+
+def _airflow(*arguments: str, check: bool = True) -> int:
+    return subprocess.run([str(AIRFLOW), *arguments], check=check).returncode
+
+
+def main() -> None:
+    """Makes the state folders with an empty list of models, Airflow's tables, and the pool for training."""
+    make_folders(Stack.from_environment())
+    _airflow("db", "migrate")
+    name, slots, description = str(POOL["name"]), str(POOL["slots"]), str(POOL["description"])
+    if _airflow("pools", "get", name, check=False) != 0:  # one that exists keeps the slots a person gave it
+        _airflow("pools", "set", name, slots, description)
+
+
+if __name__ == "__main__":
+    main()

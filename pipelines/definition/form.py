@@ -1,0 +1,53 @@
+"""The fields that a person may set when triggering a run, as JSON schema, from the configuration's own schema.
+
+A field is on the form when its declaration has a title. Gates have none: they change in the configuration, under
+review, and not for the run that would fail them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from pipelines.definition.config import PipelineConfig
+
+SECTIONS = {
+    "train": "Training",
+    "augment": "Augmentation",
+    "compress": "Compression",
+    "": "Release",
+}
+KEPT = (
+    "type",
+    "enum",
+    "minimum",
+    "exclusiveMinimum",
+    "maximum",
+    "exclusiveMaximum",
+    "title",
+    "description",
+)
+
+
+def _fields(model: type[BaseModel], values: BaseModel, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if field.title:
+            schema = {key: properties[name][key] for key in KEPT if key in properties[name]}
+            yield f"{prefix}{name}", {"default": getattr(values, name), **schema}
+
+
+def schema(config: PipelineConfig) -> dict[str, dict[str, Any]]:
+    """Returns the JSON schema of each field by its dotted key, with default, title, help text and section."""
+    found: dict[str, dict[str, Any]] = {}
+    for section, title in SECTIONS.items():
+        values = getattr(config, section) if section else config
+        prefix = f"{section}." if section else ""
+        for key, field in _fields(type(values), values, prefix):
+            found[key] = {**field, "section": title}
+    if config.promotion == "approval":
+        found["promotion"]["enum"] = ["approval"]  # a run may be stricter than its configuration, not laxer
+    return found

@@ -1,0 +1,231 @@
+"""Wires the components of an image pipeline. Pure: configuration and placement in, TFX pipeline out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.types import BaseChannel, standard_artifacts
+
+from components.augmentation.component import ImageAugmenter
+from components.compression.component import Compressor
+from components.evaluation import eval_config
+from components.infra_validation.component import ModelServerValidator
+from components.ingestion.component import ImageExampleGen
+from components.push.component import VerifiedPusher
+from components.registration.component import ModelRegistrar
+from components.validation import schema as schemas
+from components.validation.component import DataValidator
+from pipelines.definition.config import PipelineConfig
+
+LIVE_MODEL = "live_model"
+ACCEPTED_STATISTICS = "accepted_statistics"
+IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS)
+
+BEAM_ARGS = [
+    # The direct runner would first try Prism: a Go program that it fetches from the network.
+    "--runner=FnApiRunner",
+    # Without the name of an image, TFX packs itself into an sdist for each Beam node, in case its workers are
+    # elsewhere. These run in the node's own process, and no image is used.
+    "--sdk_container_image=none",
+    # The graphs are TFX's own; checking their types anew in each run takes longer than some of them run.
+    "--no_pipeline_type_check",
+]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a run reads and writes, and what it is compared with.
+
+    Attributes:
+        pipeline_root: Folder of the artifacts.
+        tracking_uri: MLflow server.
+        grpc_target: `host:port` of the model server.
+        models_dir: Folder that the model server serves from.
+        server_command: Program and first arguments of a model server.
+        server_version: Which code that program is.
+        source_digest: Digest of the data.
+        judged_against: Version that is live when the model may go live without a person; `None` for none.
+        live_model: Model artifact folder of the version to compare with; `None` where there is none.
+        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+        schema: File of the schema that the data is held to; `None` infers one from the data.
+    """
+
+    pipeline_root: str
+    tracking_uri: str
+    grpc_target: str
+    models_dir: str
+    server_command: Sequence[str]
+    server_version: str
+    source_digest: str
+    judged_against: int | None = None
+    live_model: str | None = None
+    accepted_statistics: str | None = None
+    schema: str | None = None
+
+
+def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
+    ingest = ImageExampleGen(
+        settings=config.data.ingestion().model_dump_json(),
+        classes=json.dumps(config.data.classes),
+        image_shape=config.data.image.model_dump_json(),
+        source_digest=placement.source_digest,
+    ).with_id("ingest")
+    examples = ingest.outputs["examples"]
+    statistics = tfx.components.StatisticsGen(
+        examples=examples, stats_options=schemas.statistics_options(len(config.data.classes))
+    ).with_id("statistics")
+    schema = _schema(placement, statistics)
+    anomalies = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    ).with_id("anomalies")
+    nodes = {"ingest": ingest, "statistics": statistics, "schema": schema, "anomalies": anomalies}
+    accepted = {}
+    if placement.accepted_statistics:
+        nodes[ACCEPTED_STATISTICS] = tfx.dsl.Importer(
+            source_uri=placement.accepted_statistics,
+            artifact_type=standard_artifacts.ExampleStatistics,
+            properties={"split_names": statistics_splits()},
+        ).with_id(ACCEPTED_STATISTICS)
+        accepted["accepted_statistics"] = nodes[ACCEPTED_STATISTICS].outputs["result"]
+    nodes["validate"] = DataValidator(
+        examples=examples,
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        anomalies=anomalies.outputs["anomalies"],
+        settings=config.validation.model_dump_json(),
+        n_classes=len(config.data.classes),
+        **accepted,
+    ).with_id("validate")
+    nodes["augment"] = ImageAugmenter(
+        examples=examples,
+        settings=config.augment.model_dump_json(),
+        image_shape=config.data.image.model_dump_json(),
+    ).with_id("augment")
+    nodes["augment"].add_upstream_node(nodes["validate"])
+    return nodes
+
+
+def _schema(placement: Placement, statistics: BaseNode) -> BaseNode:
+    if placement.schema:
+        imported = tfx.components.ImportSchemaGen(schema_file=placement.schema).with_id("schema")
+        imported.add_upstream_node(statistics)  # one graph, whether the schema is imported or inferred
+        return imported
+    return tfx.components.SchemaGen(
+        statistics=statistics.outputs["statistics"], infer_feature_shape=True
+    ).with_id("schema")
+
+
+def statistics_splits() -> str:
+    """Returns the splits of a statistics artifact as TFX stores them."""
+    return json.dumps(["train", "eval", "test"])
+
+
+def _evaluator(
+    node_id: str, nodes: dict[str, BaseNode], config: PipelineConfig, *, model: BaseChannel
+) -> tfx.components.Evaluator:
+    """Returns the gates on `model`: the same for each model of a run, against the same live one."""
+    live = nodes[LIVE_MODEL].outputs["result"] if LIVE_MODEL in nodes else None
+    return tfx.components.Evaluator(
+        examples=nodes["ingest"].outputs["examples"],
+        schema=nodes["schema"].outputs["schema"],
+        model=model,
+        baseline_model=live,
+        eval_config=eval_config.of_candidate(
+            config.evaluate, len(config.data.classes), has_baseline=live is not None
+        ),
+        example_splits=[eval_config.SPLIT],
+    ).with_id(node_id)
+
+
+def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
+    nodes["train"] = tfx.components.Trainer(
+        run_fn="components.training.run_fn.run_fn",
+        examples=nodes["augment"].outputs["augmented_examples"],
+        schema=nodes["schema"].outputs["schema"],
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "settings": config.train.model_dump(),
+            "classes": config.data.classes,
+            "image_shape": config.data.image.model_dump(),
+        },
+    ).with_id("train")
+    if placement.live_model:
+        nodes[LIVE_MODEL] = tfx.dsl.Importer(
+            source_uri=placement.live_model, artifact_type=standard_artifacts.Model
+        ).with_id(LIVE_MODEL)
+    nodes["evaluate"] = _evaluator("evaluate", nodes, config, model=nodes["train"].outputs["model"])
+
+
+def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
+    nodes["compress"] = Compressor(
+        model=nodes["train"].outputs["model"],
+        augmented_examples=nodes["augment"].outputs["augmented_examples"],
+        examples=nodes["ingest"].outputs["examples"],
+        settings=config.compress.model_dump_json(),
+        image_shape=config.data.image.model_dump_json(),
+        classes=json.dumps(config.data.classes),
+        batch_size=config.train.batch_size,
+    ).with_id("compress")
+    nodes["compress"].add_upstream_node(nodes["evaluate"])
+    nodes["evaluate_compressed"] = _evaluator(
+        "evaluate_compressed", nodes, config, model=nodes["compress"].outputs["compressed_model"]
+    )
+
+
+def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
+    compressed = config.candidate == "compressed"
+    candidate = (
+        nodes["compress"].outputs["compressed_model"] if compressed else nodes["train"].outputs["model"]
+    )
+    nodes["infra_validate"] = ModelServerValidator(
+        model=candidate,
+        examples=nodes["ingest"].outputs["examples"],
+        settings=config.infra_validate.model_dump_json(),
+        image_shape=config.data.image.model_dump_json(),
+        model_name=config.name,
+        server_command=json.dumps(list(placement.server_command)),
+        server_version=placement.server_version,
+    ).with_id("infra_validate")
+    nodes["infra_validate"].add_upstream_node(nodes["evaluate_compressed" if compressed else "evaluate"])
+    nodes["register"] = ModelRegistrar(
+        model=nodes["infra_validate"].outputs["servable_model"],
+        model_name=config.name,
+        tracking_uri=placement.tracking_uri,
+        grpc_target=placement.grpc_target,
+        models_dir=placement.models_dir,
+        **({"tflite_model": nodes["compress"].outputs["tflite_model"]} if compressed else {}),
+    ).with_id("register")
+    nodes["push"] = VerifiedPusher(
+        registered_version=nodes["register"].outputs["registered_version"],
+        tracking_uri=placement.tracking_uri,
+        grpc_target=placement.grpc_target,
+        models_dir=placement.models_dir,
+        judged_against=placement.judged_against or 0,
+    ).with_id("push")
+
+
+def create_pipeline(config: PipelineConfig, placement: Placement) -> tfx.dsl.Pipeline:
+    """Returns the TFX pipeline; node ids are the ids that Airflow and MLflow show.
+
+    A gate is an edge without data: what follows an evaluation waits for it, and reads the model itself, so
+    that a new verdict on the same model repeats no work.
+
+    Args:
+        config: What to do.
+        placement: Where to read and write.
+    """
+    nodes = _data(config, placement)
+    _train_and_evaluate(config, placement, nodes)
+    if config.candidate == "compressed":
+        _compress(config, nodes)
+    _release(config, placement, nodes)
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=placement.pipeline_root,
+        components=list(nodes.values()),
+        enable_cache=True,
+        beam_pipeline_args=BEAM_ARGS,
+    )

@@ -1,0 +1,56 @@
+"""What Ctrl-C and SIGTERM do to a run in this process: its node is cancelled, and the run is still closed."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+from contract.failures import Cancelled
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTICE = b"\nStopping: the run is closed first. Once more ends it at once.\n"
+
+
+class Cancellation:
+    """Hears the two signals while it is entered, in the main thread alone, as Python has it.
+
+    The first one raises `Cancelled` in the node that is running, or in the next one if none is: what is written
+    between two nodes is written whole. The second one ends the process, whatever it waits for.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._raises = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Cancellation":
+        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    @contextmanager
+    def felt(self) -> Iterator[None]:
+        """Raises `Cancelled` inside, at once where a signal was heard before."""
+        self._raises = True
+        try:
+            if self.signal is not None:
+                raise Cancelled
+            yield
+        finally:
+            self._raises = False
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.signal = number
+        os.write(2, NOTICE)  # a stream may be in the middle of a write of its own
+        if self._raises:
+            raise Cancelled

@@ -1,0 +1,118 @@
+"""The whole pipeline in this process, node after node: the same nodes, records and results as through Airflow."""
+
+import datetime
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from contract import exit_codes
+from contract.run_folder import RunFolder
+from pipelines.execution.cancellation import Cancellation
+from pipelines.execution.node import Attempt
+from pipelines.runs import close, prepare, resume
+from pipelines.tracking import approval
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[str, str], None]
+
+STATES = {0: "success", exit_codes.REFUSED: "skipped"}
+
+
+def new_run_id() -> str:
+    """Returns a run id that no other run has."""
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return f"local__{now}_{secrets.token_hex(3)}"
+
+
+class _Walk:
+    """One walk through a run, node after node, until one does not succeed.
+
+    Args:
+        folder: Of the run.
+        report: Called with a node and its Airflow state.
+        cancellation: Cancels a node, and with it what would follow.
+    """
+
+    def __init__(self, folder: RunFolder, report: Report, cancellation: Cancellation | None) -> None:
+        self.folder, self.report = folder, report
+        self.cancellation = cancellation or Cancellation()
+        self.tasks: dict[str, str] = {}
+
+    def attempt(self, node: str) -> bool:
+        """Runs one node; returns whether it succeeded."""
+        # What ends a run is done whole: cancelled, it would leave the run open.
+        during = None if node == "close" else self.cancellation.felt()
+        self.report(node, "running")
+        self.tasks[node] = STATES.get(Attempt(self.folder, node, during).run(), "failed")
+        self.report(node, self.tasks[node])
+        return self.tasks[node] == "success"
+
+    def to_the_end(self, nodes: Iterable[str]) -> dict[str, Any]:
+        """Runs `nodes` and closes the run; returns the summary."""
+        for node in nodes:
+            if node == "push" and approval.is_missing(self.folder):
+                self.report(node, "awaiting approval")
+                break
+            if not self.attempt(node):
+                break
+        self.folder.write(close.OUTCOME, {"tasks": self.tasks})
+        self.attempt("close")
+        return self.folder.read(close.SUMMARY)
+
+    def unprepared(self) -> dict[str, Any]:
+        """Ends the MLflow run that `prepare` may have opened; returns the summary of a run that is not prepared."""
+        reason = self.folder.results()["prepare"].reason
+        try:
+            close.end_unprepared(self.folder, reason)
+        except Exception as lost:
+            logger.warning("MLflow could not be told of the failure: %s", lost)
+        return {
+            "pipeline": self.folder.pipeline,
+            "run_id": self.folder.run_id,
+            "state": "failed",
+            "reason": reason,
+        }
+
+
+def run(
+    pipeline: str,
+    values: Mapping[str, Any],
+    report: Report,
+    cancellation: Cancellation | None = None,
+    run_id: str | None = None,
+) -> dict[str, Any]:
+    """Runs every node and returns the summary.
+
+    Args:
+        pipeline: Name.
+        values: What to set on top of the configuration, by dotted key.
+        report: Called with a node and its Airflow state as the run goes on.
+        cancellation: Stops the run; it is closed all the same.
+        run_id: Of the new run; made up where none is given.
+    """
+    folder = RunFolder.here(pipeline, run_id or new_run_id())
+    folder.write(prepare.REQUEST, {"values": dict(values), "run_id": folder.run_id, "done": []})
+    walk = _Walk(folder, report, cancellation)
+    return walk.to_the_end(resume.upstream(folder)) if walk.attempt("prepare") else walk.unprepared()
+
+
+def go_on(
+    folder: RunFolder, plan: resume.Plan, report: Report, cancellation: Cancellation | None = None
+) -> dict[str, Any]:
+    """Resumes a run and returns the summary.
+
+    Args:
+        folder: Of the run.
+        plan: What to run again.
+        report: Called with a node and its Airflow state as the run goes on.
+        cancellation: Stops the run; it is closed all the same.
+    """
+    done = [*plan.used, *([approval.NODE] if "register" in plan.used else [])]
+    folder.write(prepare.REQUEST, {**folder.read(prepare.REQUEST), "done": done})
+    for node in plan.again:
+        folder.forget_result(node)
+    walk = _Walk(folder, report, cancellation)
+    walk.tasks = dict.fromkeys(plan.used, "success")
+    return walk.to_the_end(plan.again) if walk.attempt("prepare") else walk.unprepared()

@@ -1,0 +1,111 @@
+"""Runs one node of one run and leaves its result in the run's folder.
+
+    python -m pipelines.execution.node --pipeline digits --run-id RUN --node train
+
+Exit code: 0 succeeded, 99 refused, 65 bad data, 78 bad settings, 75 try again, 1 anything else.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
+
+from contract import exit_codes, failures, logs
+from contract.addresses import no_proxy, tracking_uri
+from contract.failures import Cancelled, cancel
+from contract.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
+
+logger = logging.getLogger("pipelines.execution.node")  # not __name__: as a program, that is "__main__"
+
+TAKES_GPU = ("train", "compress")
+
+
+class Attempt:
+    """One attempt at a node: what it came to is a `NodeResult` and an exit code, whatever happens.
+
+    Args:
+        folder: Of the run.
+        node: Id of a TFX node, or `prepare` or `close`.
+        during: Entered while the node runs, and left before its result is kept.
+    """
+
+    def __init__(
+        self, folder: RunFolder, node: str, during: AbstractContextManager[None] | None = None
+    ) -> None:
+        self.folder, self.node = folder, node
+        self.during = during or nullcontext()
+        self.url = ""
+
+    def run(self) -> int:
+        """Runs the node, keeps its result, says how it ended; returns the exit code."""
+        started = time.monotonic()
+        logger.info("Node %s of run %s", self.node, self.folder.run_id)
+        try:
+            with self.during:
+                result, code = self._run(), 0
+        except (Exception, Cancelled) as error:
+            failure = failures.explain(error, tracking_uri())
+            logger.error("%s", failure.message, exc_info=None if failure.explained else error)
+            result, code = NodeResult(FAILED, failure.message, self.url), failure.exit_code
+        result = replace(result, seconds=round(time.monotonic() - started, 2))
+        self.folder.write_result(self.node, result)
+        if result.state == REFUSED:
+            code = exit_codes.REFUSED
+        cached = f", cached from run {result.cached_from}" if result.cached else ""
+        why = f": {result.reason}" if result.state == REFUSED else ""
+        logger.info("Node %s %s in %.1f s%s%s", self.node, result.state, result.seconds, cached, why)
+        if result.mlflow_run_url:
+            logger.info("MLflow: %s", result.mlflow_run_url)
+        return code
+
+    def _run(self) -> NodeResult:
+        # Imported here: a bad argument should not cost the time that TFX takes to import.
+        if self.node == "prepare":
+            from pipelines.runs import prepare
+
+            return NodeResult(SUCCEEDED, mlflow_run_url=prepare.run(self.folder))
+        if self.node == "close":
+            from pipelines.runs import close
+
+            return NodeResult(SUCCEEDED, mlflow_run_url=close.run(self.folder))
+        from pipelines.execution.tracked_node import TrackedNode
+
+        tracked = TrackedNode(self.folder, self.node)
+        self.url = tracked.url
+        return tracked.run()
+
+
+def run(pipeline: str, run_id: str, node: str) -> int:
+    """Runs one node in this process; returns the exit code.
+
+    Raises:
+        SettingsError: If the run id could not be one.
+    """
+    if node not in TAKES_GPU:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, cancel)
+    return Attempt(RunFolder.here(pipeline, run_id), node).run()
+
+
+def main() -> int:
+    """Is the entry point of the command line."""
+    parser = argparse.ArgumentParser(description="Run one node of a pipeline run.")
+    for name in ("--pipeline", "--run-id", "--node"):
+        parser.add_argument(name, required=True)
+    arguments = parser.parse_args()
+    logs.configure()
+    os.environ.update(no_proxy())
+    return run(arguments.pipeline, arguments.run_id, arguments.node)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

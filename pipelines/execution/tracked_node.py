@@ -1,0 +1,145 @@
+"""Runs one TFX node under its MLflow run: opened before, fed while it works, closed in the right state."""
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from components import runtime
+from contract.errors import SettingsError
+from contract.failures import Cancelled, explain
+from contract.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
+from pipelines.lineage import launch, metadata
+from pipelines.runs import data_schema, prepare, resume
+from pipelines.tracking import approval, model_card, node_report
+from pipelines.tracking.evaluation_report import Parent
+from pipelines.tracking.metric_buffer import Curve
+from pipelines.tracking.tracker import Tracker
+from serving.registry.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+REPORT = "report"
+REGISTER, PUSH = "register", "push"
+
+# The nodes that judge a model and the compressed one that is made from it.
+FLOAT, COMPRESSED = "evaluate", "evaluate_compressed"
+
+
+class TrackedNode:
+    """One attempt at one node.
+
+    Args:
+        folder: Of the run, prepared.
+        node: Id.
+
+    Raises:
+        SettingsError: If the run was not prepared, or has no such node, something before the node has not
+            succeeded, or the promotion waits for a person.
+    """
+
+    def __init__(self, folder: RunFolder, node: str) -> None:
+        self.folder, self.node = folder, node
+        self.prepared: Mapping[str, Any] = folder.require(RUN)
+        self.representation = launch.from_json(folder.require(prepare.REPRESENTATION))
+        if node not in launch.node_ids(self.representation):
+            known = ", ".join(launch.node_ids(self.representation))
+            raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
+        resume.check_current(folder, node)
+        if node == PUSH and approval.is_missing(folder):
+            raise SettingsError(
+                f"Expected a person's approval of the version that run {folder.run_id} has registered last, and there "
+                f"is none. Clear `{approval.NODE}`, which asks; or choose a version with `slipway promote`."
+            )
+        if node == REGISTER:
+            folder.forget_result(approval.NODE)  # what was answered was about what was registered then
+        self.tracker = Tracker(self.prepared["tracking_uri"], folder.pipeline)
+        self.child = self.tracker.open(
+            folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]
+        )
+        self.url = self.tracker.url(self.child)
+        self.curve = Curve(lambda metrics, step: self.tracker.metrics(self.child, metrics, step))
+
+    def run(self) -> NodeResult:
+        """Runs the node and logs it; returns `succeeded` or `refused`.
+
+        Raises:
+            Exception: Whatever the component or MLflow raises; the MLflow run is FAILED then.
+        """
+        try:
+            with self.folder.kept():
+                with runtime.running(self._context()):
+                    connection = metadata.connection(self.folder.pipeline_dir)
+                    execution = launch.launch(self.representation, self.node, connection)
+                self.curve.flush()
+                report = self.folder.work_dir(self.node) / REPORT
+                classes = self.prepared["config"]["data"]["classes"]
+                finding = node_report.collect(execution, report, classes, self._parent())
+                node_report.log(self.tracker, self.child, execution, finding, report)
+                if self.node == "validate":
+                    data_schema.accept_first(self.folder, execution.inputs["schema"][0].uri)
+        except (Exception, Cancelled) as error:
+            self._close_failed(error)
+            raise
+        state = SUCCEEDED if finding.refusal is None else REFUSED
+        reason = finding.refusal or ""
+        self.tracker.close(self.child, "FINISHED", state=state, reason=reason)
+        self.folder.clear_work(self.node)
+        body = approval.body(self.folder, finding.metrics, self.champion) if self.node == REGISTER else ""
+        return NodeResult(
+            state,
+            reason,
+            mlflow_run_url=self.url,
+            cached=bool(execution.cached_from),
+            cached_from=execution.cached_from,
+            metrics=finding.metrics,
+            approval_body=body,
+            already_live=finding.already_live,
+        )
+
+    def _parent(self) -> Parent | None:
+        if self.node != COMPRESSED:
+            return None
+        max_drop = self.prepared["config"]["compress"]["max_accuracy_drop"]
+        return Parent.judged_by(self.folder.results().get(FLOAT), max_drop)
+
+    def _context(self) -> runtime.NodeContext:
+        return runtime.NodeContext(
+            pipeline=self.folder.pipeline,
+            run_id=self.folder.run_id,
+            node=self.node,
+            work_dir=self.folder.work_dir(self.node),
+            tracking_run_id=self.child,
+            tags={"slipway.run_id": self.folder.run_id, **self.prepared["tags"], **self._measured()},
+            description=model_card.text(self.folder, self.champion) if self.node == REGISTER else "",
+            wanted_by=self._wanted_by(),
+            observe=self.curve.add,
+        )
+
+    @cached_property
+    def champion(self) -> dict[str, float]:
+        """What was measured of the version that was live when the run was prepared."""
+        live = self.prepared["live_version"]
+        return model_card.measured_of(Registry(self.tracker.uri), self.folder.pipeline, live)
+
+    def _measured(self) -> dict[str, str]:
+        measured = model_card.measured(self.folder) if self.node == REGISTER else {}
+        return {model_card.TAG: json.dumps(measured)} if measured else {}
+
+    def _wanted_by(self) -> str:
+        """Returns who approved the run's promotion, for the version that goes live by it."""
+        decision = approval.decision(self.folder)
+        approved = decision.get("answer") == approval.APPROVED
+        return f"{decision['by']}, who approved run {self.folder.run_id}" if approved else ""
+
+    def _close_failed(self, error: BaseException) -> None:
+        status = "KILLED" if isinstance(error, Cancelled) else "FAILED"
+        failure = explain(error, self.tracker.uri)
+        try:
+            report = self.folder.work_dir(self.node) / REPORT
+            if report.is_dir() and any(report.iterdir()):
+                self.tracker.folder(self.child, report)
+            self.tracker.close(self.child, status, state=FAILED, reason=failure.message)
+        except Exception as lost:
+            logger.warning("MLflow could not be told of the failure: %s", lost)

@@ -1,0 +1,59 @@
+"""`python -m pipelines.execution.worker`: loads TFX and TensorFlow once, then serves nodes until it is stopped."""
+
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import NoReturn
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
+
+from contract import logs
+from contract.errors import SlipwayError
+from contract.state import StateFolder
+from pipelines.execution.worker.server import Server, Stale, start_over
+
+logger = logging.getLogger("pipelines.execution.worker")
+
+
+def _load() -> None:
+    """Imports what nodes need. Importing runs no TensorFlow op and starts no thread that a fork would lose."""
+    from pipelines.execution import tracked_node  # noqa: F401  loaded for the children
+
+    gc.collect()
+    gc.freeze()  # what is loaded now stays shared with the children
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+def main() -> int:
+    """Is the entry point of the program."""
+    logs.configure()
+    signal.signal(signal.SIGTERM, _end)
+    started = time.monotonic()
+    try:
+        server = Server(StateFolder.from_environment().worker_socket)
+    except SlipwayError as error:
+        logger.error("%s", error)
+        return 1
+    with server:
+        try:
+            _load()
+            logger.info("Ready after %.1f s at %s", time.monotonic() - started, server.path)
+            server.serve_forever(poll_interval=0.2)
+        except Stale:
+            start_over(server)
+        finally:
+            server.path.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""When the cache may answer: TFX found the key, and the files of that execution are still what they were.
+
+TFX itself looks no further than whether a folder exists. So every execution keeps the digests of its outputs,
+published in the same breath as its success; as a property of the execution they change no key downstream.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import message
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.dsl.compiler import constants
+from tfx.orchestration import data_types_utils
+from tfx.orchestration.metadata import Metadata
+from tfx.orchestration.portable import (
+    beam_executor_operator,
+    cache_utils,
+    data_types,
+    inputs_utils,
+    outputs_utils,
+    python_executor_operator,
+)
+from tfx.orchestration.portable.input_resolution.exceptions import InputResolutionError
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.proto.orchestration import executable_spec_pb2, execution_result_pb2, pipeline_pb2
+from tfx.types import Artifact
+
+from pipelines.lineage import metadata
+from serving import digest
+
+DIGESTS = "slipway_output_digests"
+
+
+def _digest(uri: str) -> str:
+    path = Path(uri)
+    return digest.of_file(path) if path.is_file() else digest.of_folder(path)
+
+
+def _digests(outputs: Mapping[str, Sequence[Artifact]]) -> dict[str, str]:
+    return {each.uri: _digest(each.uri) for artifacts in outputs.values() for each in artifacts}
+
+
+class _Keeping:
+    """Runs an executor and keeps the digests of what it wrote."""
+
+    def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
+        """Runs it; the launcher publishes what is returned."""
+        output = super().run_executor(execution_info)  # type: ignore[misc]  # the operator mixed in
+        kept = json.dumps(_digests(execution_info.output_dict))
+        output.execution_properties[DIGESTS].string_value = kept
+        return output
+
+
+class _PythonOperator(_Keeping, python_executor_operator.PythonExecutorOperator):
+    """For executors that are plain Python."""
+
+
+class _BeamOperator(_Keeping, beam_executor_operator.BeamExecutorOperator):
+    """For executors that run Beam."""
+
+
+OPERATORS: Mapping[Any, Any] = {
+    executable_spec_pb2.PythonClassExecutableSpec: _PythonOperator,
+    executable_spec_pb2.BeamExecutableSpec: _BeamOperator,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the cache has to say about a node.
+
+    Attributes:
+        key: Over inputs, parameters, code and libraries; empty where there are no inputs to make it from.
+        run_id: Run whose execution made the outputs; empty where the cache has none.
+        digests: By URI of each output, the digest it was published with; empty where none was noted.
+    """
+
+    key: str = ""
+    run_id: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def problem(self) -> str:
+        """Reads the outputs as they are now; says why they cannot be used, nothing where they can."""
+        for uri, noted in self.digests.items():
+            if not Path(uri).exists():
+                return f"{uri} is missing"
+            if not noted:
+                return f"nothing was noted that {uri} could be compared with"
+            if _digest(uri) != noted:
+                return f"{uri} has been altered"
+        return ""
+
+
+def ask(
+    store: Metadata,
+    node: pipeline_pb2.PipelineNode,
+    representation: pipeline_pb2.Pipeline,
+    executor: message.Message,
+) -> Answer:
+    """Finds the key of a node, and the execution that the launcher would answer from.
+
+    Args:
+        store: Open connection.
+        node: As it will be launched.
+        representation: Of its run.
+        executor: Specification of the node's executor.
+    """
+    try:
+        resolved = inputs_utils.resolve_input_artifacts(pipeline_node=node, metadata_handle=store)
+    except InputResolutionError:
+        return Answer()  # the launcher says so itself
+    if len(resolved) != 1:
+        return Answer()
+    outputs = outputs_utils.OutputsResolver(node, representation.pipeline_info, representation.runtime_spec)
+    context = cache_utils.get_cache_context(
+        store,
+        pipeline_node=node,
+        pipeline_info=representation.pipeline_info,
+        executor_spec=executor,
+        input_artifacts=resolved[0],
+        output_artifacts=outputs.generate_output_artifacts(0),  # the key leaves out where outputs lie
+        parameters=data_types_utils.build_parsed_value_dict(
+            inputs_utils.resolve_parameters_with_schema(node_parameters=node.parameters)
+        ),
+    )
+    found = store.store.get_executions_by_context(context.id)
+    newest_first = execution_lib.sort_executions_newest_to_oldest(
+        each for each in found if each.last_known_state in metadata.SUCCESSFUL
+    )
+    return _answer(store, context.name, newest_first[0].id) if newest_first else Answer(context.name)
+
+
+def _answer(store: Metadata, key: str, execution_id: int) -> Answer:
+    made_by = origin(store, execution_id)
+    kept = json.loads(made_by.custom_properties[DIGESTS].string_value or "{}")
+    outputs = metadata.artifacts(store, execution_id, mlmd.Event.OUTPUT).values()
+    digests = {each.uri: kept.get(each.uri, "") for artifacts in outputs for each in artifacts}
+    return Answer(key, run_of(store, made_by.id), digests)
+
+
+def origin(store: Metadata, execution_id: int) -> mlmd.Execution:
+    """Returns the execution that really made the outputs of an execution: itself, or the one it was answered from."""
+    events = store.store.get_events_by_execution_ids([execution_id])
+    outputs = [event.artifact_id for event in events if event.type == mlmd.Event.OUTPUT]
+    makers = _ids(store.store.get_events_by_artifact_ids(outputs)) | {execution_id}
+    found = store.store.get_executions_by_id(sorted(makers))
+    return next((each for each in found if each.last_known_state == mlmd.Execution.COMPLETE), found[0])
+
+
+def _ids(events: Iterable[mlmd.Event]) -> set[int]:
+    return {event.execution_id for event in events if event.type == mlmd.Event.OUTPUT}
+
+
+def run_of(store: Metadata, execution_id: int) -> str:
+    """Returns the id of the run that an execution belongs to."""
+    (kind,) = [
+        each.id
+        for each in store.store.get_context_types()
+        if each.name == constants.PIPELINE_RUN_CONTEXT_TYPE_NAME
+    ]
+    (run,) = [
+        each.name for each in store.store.get_contexts_by_execution(execution_id) if each.type_id == kind
+    ]
+    return str(run)

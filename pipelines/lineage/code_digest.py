@@ -1,0 +1,126 @@
+"""Which code and which libraries a node runs: the part of the cache's key that TFX does not know.
+
+Follows imports by reading the sources; imports nothing and knows nothing of TFX.
+"""
+
+import ast
+import hashlib
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+
+from contract.errors import SlipwayError
+
+# Distributions whose name is not that of the package. TensorFlow runs Keras 2 beside itself.
+DISTRIBUTIONS = {
+    "PIL": ("pillow",),
+    "google": ("protobuf",),
+    "sklearn": ("scikit-learn",),
+    "tensorflow": ("tensorflow", "tf-keras"),
+    "tensorflow_serving": ("tensorflow-serving-api",),
+}
+
+# What TFX's own components run.
+TFX = frozenset({"tfx_bsl", "tensorflow", "tensorflow_data_validation", "tensorflow_model_analysis"})
+
+INSTALLED = frozenset(Path(path).resolve() for path in sysconfig.get_paths().values())
+
+# They check, draw and carry; what a node computes is the same with another version.
+NEUTRAL = frozenset({"grpc", "httpx", "matplotlib", "mlflow", "pydantic"})
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a node runs.
+
+    Attributes:
+        sources: SHA-256 over the node's own modules and everything of ours that they import.
+        libraries: Names and versions of what those modules import from elsewhere.
+    """
+
+    sources: str
+    libraries: str
+
+
+@cache
+def source(path: Path) -> bytes:
+    """Reads a source file once per process: what runs is what was there when the process began."""
+    return path.read_bytes()
+
+
+@cache
+def _root(package: str) -> Path | None:
+    """Returns the folder that a package of ours lies in; `None` for what is installed, and for what is not there."""
+    spec = None if package in sys.builtin_module_names else find_spec(package)
+    places = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+    root = next((Path(place).resolve().parent for place in places if place), None)
+    return None if root in INSTALLED else root
+
+
+def _modules(name: str) -> Iterator[tuple[str, Path]]:
+    """Yields the modules of ours that importing `name` runs; the last parts of it may name no module."""
+    package, *_ = parts = name.split(".")
+    root = _root(package)
+    if root is None:
+        return
+    for length in range(1, len(parts) + 1):
+        path = root.joinpath(*parts[:length])
+        for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+            if file.is_file():
+                yield ".".join(parts[:length]), file
+
+
+def _imports(module: str, file: Path) -> Iterator[str]:
+    """Yields what a module imports, inside its functions too."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(source(file))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def _versions(packages: Iterable[str]) -> Iterator[str]:
+    """Yields `name version` of the distributions behind installed packages."""
+    for package in packages:
+        if package in NEUTRAL or package in sys.stdlib_module_names:
+            continue
+        for name in DISTRIBUTIONS.get(package, (package.replace("_", "-"),)):
+            try:
+                yield f"{name} {metadata.version(name)}"
+            except metadata.PackageNotFoundError as error:
+                raise SlipwayError(
+                    f"Expected an installed distribution {name!r} behind the import of {package!r}, and there is "
+                    f"none. Name the right one in DISTRIBUTIONS of {__file__}."
+                ) from error
+
+
+def of(entry_points: Iterable[str]) -> Code:
+    """Returns what runs when `entry_points` are called.
+
+    Args:
+        entry_points: Dotted names of classes or functions.
+    """
+    waiting, seen = list(entry_points), set[str]()
+    of_tfx = any(name.startswith("tfx.") for name in waiting)
+    files: dict[str, Path] = {}
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            for module, file in _modules(name):
+                if module not in files:
+                    files[module] = file
+                    waiting.extend(_imports(module, file))
+    total = hashlib.sha256()
+    for module, file in sorted(files.items()):
+        total.update(f"{module}\0{hashlib.sha256(source(file)).hexdigest()}\n".encode())
+    foreign = {name.partition(".")[0] for name in seen} - {name.partition(".")[0] for name in files}
+    libraries = set(_versions(foreign | TFX if of_tfx else foreign))
+    return Code(total.hexdigest(), ", ".join(sorted(libraries)))

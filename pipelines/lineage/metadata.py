@@ -1,0 +1,113 @@
+"""Questions to ML Metadata: where it is, how an execution ended, what went in and out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
+from tfx.types import Artifact, artifact_utils
+
+from pipelines.lineage import metadata_uri
+
+SUCCESSFUL = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
+
+
+def connection(pipeline_dir: Path) -> mlmd.ConnectionConfig:
+    """Returns the connection to the database that the environment names, else to the pipeline's own file.
+
+    The file is made where it does not exist. The connection has the password in the clear: it is asked for
+    whenever the store is opened, and nothing keeps it.
+
+    Raises:
+        SettingsError: If SLIPWAY_MLMD_URI is malformed.
+    """
+    database = metadata_uri.from_environment()
+    if database is None:
+        return sqlite_metadata_connection_config(str(pipeline_dir / "metadata.sqlite"))
+    return mlmd.ConnectionConfig(
+        postgresql=mlmd.PostgreSQLDatabaseConfig(
+            host=_libpq_value(database.host),
+            port=str(database.port),
+            user=_libpq_value(database.user),
+            password=_libpq_value(database.password),
+            dbname=database.name,
+            skip_db_creation=True,
+        )
+    )
+
+
+def _libpq_value(text: str) -> str:
+    """Quotes a value; ML Metadata only strings `name=value` together for libpq."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def execution(store: Metadata, execution_id: int) -> mlmd.Execution:
+    """Returns one execution."""
+    (found,) = store.store.get_executions_by_id([execution_id])
+    return found
+
+
+def parameters(found: mlmd.Execution) -> dict[str, str | int | float]:
+    """Returns the execution properties of an execution by name."""
+    values = {**found.properties, **found.custom_properties}
+    return {name: getattr(value, value.WhichOneof("value")) for name, value in values.items()}
+
+
+def newest_output(store: Metadata, run_id: str, pipeline: str, node: str) -> str:
+    """Returns the folder of the one output of a node's newest success in a run.
+
+    Raises:
+        StopIteration: If the node has not succeeded in this run.
+    """
+    run = store.store.get_context_by_type_and_name("pipeline_run", run_id)
+    in_run = {each.id for each in store.store.get_executions_by_context(run.id)} if run else set()
+    newest = next(each for each in _successful(store, pipeline, node) if each.id in in_run)
+    ((output,),) = artifacts(store, newest.id, mlmd.Event.OUTPUT).values()
+    return str(output.uri)
+
+
+def artifacts(store: Metadata, execution_id: int, kind: mlmd.Event.Type) -> dict[str, list[Artifact]]:
+    """Returns the inputs or outputs of an execution by channel.
+
+    Args:
+        store: Open connection.
+        execution_id: Of the execution.
+        kind: `Event.INPUT` or `Event.OUTPUT`.
+    """
+    events = [
+        event for event in store.store.get_events_by_execution_ids([execution_id]) if event.type == kind
+    ]
+    found = {
+        item.id: item for item in store.store.get_artifacts_by_id([event.artifact_id for event in events])
+    }
+    types = {item.id: item for item in store.store.get_artifact_types()}
+    channels: dict[str, list[Artifact]] = {}
+    for event in events:
+        item = found[event.artifact_id]
+        deserialized = artifact_utils.deserialize_artifact(types[item.type_id], item)
+        channels.setdefault(event.path.steps[0].key, []).append(deserialized)
+    return channels
+
+
+def _successful(store: Metadata, pipeline: str, node: str) -> Iterator[mlmd.Execution]:
+    """Yields the successful executions of a node, newest first."""
+    context = store.store.get_context_by_type_and_name("node", f"{pipeline}.{node}")
+    if context is not None:
+        found = store.store.get_executions_by_context(context.id)
+        for each in sorted(found, key=lambda item: -item.create_time_since_epoch):
+            if each.last_known_state in SUCCESSFUL:
+                yield each
+
+
+def accepted_statistics(store: Metadata, pipeline: str, source_digest: str) -> str | None:
+    """Returns the statistics of the data that validation accepted last and that is not `source_digest`'s.
+
+    `None` where there is no such data, or its files are gone.
+    """
+    for each in _successful(store, pipeline, "validate"):
+        inputs = artifacts(store, each.id, mlmd.Event.INPUT)
+        (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
+        if examples.get_string_custom_property("source_digest") != source_digest:
+            return statistics.uri if Path(statistics.uri).is_dir() else None
+    return None

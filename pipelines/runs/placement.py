@@ -1,0 +1,49 @@
+"""Where a run reads and writes on this machine, and which data it is about."""
+
+from components.ingestion import sources
+from contract.addresses import grpc_target, tracking_uri
+from contract.run_folder import RunFolder
+from contract.state import StateFolder
+from pipelines.definition.config import PipelineConfig
+from pipelines.definition.pipeline import Placement
+from pipelines.lineage import metadata
+from pipelines.lineage.metadata_store import Store
+from pipelines.runs import data_schema, model_server
+
+
+def on_data_of_now(folder: RunFolder, config: PipelineConfig) -> Placement:
+    """Takes the data as it is now, and finds everything but the model to compare with.
+
+    Raises:
+        DataError: If the data cannot be found, or changes while it is read.
+    """
+    digest = sources.digest(config.data.ingestion())
+    with Store(metadata.connection(folder.pipeline_dir)) as store:
+        accepted = metadata.accepted_statistics(store, config.name, digest)
+    schema = data_schema.to_import(folder, config, digest)
+    return on_known_data(folder, source_digest=digest, accepted_statistics=accepted, schema=schema)
+
+
+def on_known_data(
+    folder: RunFolder, *, source_digest: str, accepted_statistics: str | None, schema: str | None
+) -> Placement:
+    """Finds the servers and folders of this machine, for data that is known.
+
+    Args:
+        folder: Of the run.
+        source_digest: Digest of the data.
+        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+        schema: File of the schema that the data is held to; `None` infers one from the data.
+    """
+    command = model_server.command()
+    return Placement(
+        pipeline_root=str(folder.pipeline_dir / "artifacts"),
+        tracking_uri=tracking_uri(),
+        grpc_target=grpc_target(),
+        models_dir=str(StateFolder.from_environment().models),
+        server_command=command,
+        server_version=model_server.version(command),
+        source_digest=source_digest,
+        accepted_statistics=accepted_statistics,
+        schema=schema,
+    )

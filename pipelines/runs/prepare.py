@@ -1,0 +1,231 @@
+"""The first task of every run: resolves the configuration, compiles the run, opens its MLflow run.
+
+Everything a later node needs lies in the run's folder afterwards; no later node resolves anything.
+"""
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from contract.errors import SettingsError
+from contract.run_folder import RUN, SUCCEEDED, RunFolder
+from pipelines.definition import config as configuration
+from pipelines.definition import manifest
+from pipelines.definition import pipeline as image_pipeline
+from pipelines.definition.config import PipelineConfig
+from pipelines.definition.pipeline import Placement, create_pipeline
+from pipelines.lineage import code_version, launch, metadata
+from pipelines.runs import baseline as comparison
+from pipelines.runs import live_model, placement, resume
+from pipelines.tracking.tracker import Tracker
+from serving.registry.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+REQUEST = "request.json"
+REPRESENTATION = "pipeline.json"
+INGEST = "ingest"
+TRAIN = "train"
+JUDGES = {"evaluate", "evaluate_compressed"}  # one comparison for both
+
+LONGEST_TAG = 8000  # MLflow's limit on a tag of a run
+
+
+def _request(folder: RunFolder) -> dict[str, Any]:
+    return {"values": {}, "done": [], **folder.read(REQUEST)}
+
+
+def _configured(folder: RunFolder, request: Mapping[str, Any]) -> PipelineConfig:
+    if "dag_id" in request:
+        manifest.check_drawn(configuration.load(folder.pipeline))
+    return configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
+
+
+def _takes_data(folder: RunFolder, done: Collection[str]) -> bool:
+    """Returns whether a prepared run is about to read its data again."""
+    return INGEST in resume.upstream(folder) and INGEST not in done
+
+
+def _outdated(
+    folder: RunFolder, prepared: Mapping[str, Any], digest: str, done: Collection[str]
+) -> list[str]:
+    """Returns what succeeded on data that the run no longer names, and is not going to run again."""
+    if not prepared:
+        return []
+    same = prepared["data_digest"] == digest
+    old = resume.outdated(folder) if same else resume.dependents(folder, INGEST)
+    return [node for node in old if node in done]
+
+
+def _forget_results(folder: RunFolder, kept: Collection[str]) -> None:
+    for node in folder.results():
+        if node not in kept:
+            folder.forget_result(node)
+
+
+def run(folder: RunFolder) -> str:
+    """Prepares a run. Returns the page of its MLflow run.
+
+    Repeated, as when a task is cleared, it opens the MLflow run again. Where `ingest` is going to run again, the
+    run takes the data as it is now, and everything that follows from the data is resolved anew. Where all that judges
+    its model is, the run is compared with what is live now. Else a run stays what it was prepared to be, as its
+    configuration always does.
+
+    Raises:
+        SettingsError: If a value is unknown, malformed or out of range, or Airflow drew a stale manifest.
+        DataError: If the data cannot be found, or changes while it is read.
+    """
+    request, prepared = _request(folder), folder.read(RUN)
+    if prepared and not _takes_data(folder, request["done"]):
+        return _go_on(folder, prepared, request["done"])
+    config = PipelineConfig(**prepared["config"]) if prepared else _configured(folder, request)
+    placed = placement.on_data_of_now(folder, config)
+    outdated = _outdated(folder, prepared, placed.source_digest, request["done"])
+    compared = _compile(folder, config, placed)
+    tags = {
+        "slipway.pipeline": config.name,
+        "slipway.data_digest": placed.source_digest,
+        "slipway.code_version": code_version.current(),
+        **_classes(config),
+        **compared.tags(),
+        **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
+    }
+    tracker = Tracker(placed.tracking_uri, config.name)
+    parent = _open(tracker, folder, config, tags)
+    # Before run.json: killed in between, the data is still that of before, and all this is done again.
+    _forget_results(folder, set(request["done"]) - set(outdated))
+    prepared = {
+        "config": config.model_dump(),
+        "data_digest": placed.source_digest,
+        "accepted_statistics": placed.accepted_statistics,
+        "schema": placed.schema,
+        "code_version": tags["slipway.code_version"],
+        "tracking_uri": tracker.uri,
+        "experiment_id": tracker.experiment_id,
+        "mlflow_run": parent,
+        "tags": tags,
+        "outdated": outdated,
+    }
+    _keep(folder, prepared, compared, tracker)
+    logger.info("Data %s, code %s", placed.source_digest[:12], tags["slipway.code_version"])
+    return tracker.url(parent)
+
+
+def _go_on(folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str]) -> str:
+    """Prepares a run again whose data stays as it is. Returns the page of its MLflow run."""
+    judges = JUDGES & set(resume.upstream(folder))
+    if judges and "promotion" not in prepared:
+        raise SettingsError(
+            f"Run {folder.run_id} was prepared by an earlier version of Slipway, and does not say what its model is "
+            f"judged by. Clear `{INGEST}`, which prepares it anew, or start a new run."
+        )
+    tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
+    parent = tracker.open(folder.run_id, "")
+    # What was refused or failed stands until its node has run again; a success is one of what came before it then.
+    stopped = {node for node, result in folder.results().items() if result.state != SUCCEEDED}
+    _forget_results(folder, {*done, *stopped})
+    if TRAIN in resume.upstream(folder) and TRAIN not in done:
+        prepared = _with_code_of_now(folder, prepared, tracker)
+    if judges and not judges & set(done):
+        _compare_anew(folder, prepared, tracker)
+    return tracker.url(parent)
+
+
+def _with_code_of_now(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> dict[str, Any]:
+    """The model is trained anew, by the code of now: the run names that code."""
+    version = code_version.current()
+    tags = {**prepared["tags"], "slipway.code_version": version}
+    tracker.tag(prepared["mlflow_run"], tags)
+    renewed = {**prepared, "code_version": version, "tags": tags}
+    folder.write(RUN, renewed)
+    return renewed
+
+
+def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> None:
+    """Compiles the run once more, with the same data and configuration, against what is live now."""
+    config = PipelineConfig.model_validate(prepared["config"])
+    placed = placement.on_known_data(
+        folder,
+        source_digest=prepared["data_digest"],
+        accepted_statistics=prepared["accepted_statistics"],
+        schema=prepared["schema"],
+    )
+    _keep(folder, prepared, _compile(folder, config, placed), tracker)
+
+
+def _keep(
+    folder: RunFolder, prepared: Mapping[str, Any], compared: comparison.Comparison, tracker: Tracker
+) -> None:
+    """Writes what the run was prepared to be, with what it is compared with; last, so that it means all is there."""
+    promotion = compared.promotion(prepared["config"]["promotion"])
+    tags = {**prepared["tags"], **compared.tags()}
+    told = {"slipway.promotion": promotion["mode"], "slipway.promotion_reason": promotion["reason"]}
+    tracker.tag(prepared["mlflow_run"], tags | told)
+    of_comparison = {
+        "live_version": compared.live,
+        "compared_with": compared.version,
+        "promotion": promotion,
+        "tags": tags,
+    }
+    folder.write(RUN, {**prepared, **of_comparison})
+    logger.info(
+        "Live version %s, compared with version %s, promotion %s",
+        compared.live or comparison.NOTHING,
+        compared.version or comparison.NOTHING,
+        promotion["mode"],
+    )
+
+
+def _classes(config: PipelineConfig) -> dict[str, str]:
+    """Returns the tag by which a later run knows what the outputs mean; none where MLflow could not hold it."""
+    names = json.dumps(config.data.classes)
+    return {live_model.CLASSES: names} if len(names) <= LONGEST_TAG else {}
+
+
+def _compile(folder: RunFolder, config: PipelineConfig, placed: Placement) -> comparison.Comparison:
+    """Compiles the run once it is known what its model is compared with."""
+    without = launch.compile_run(create_pipeline(config, placed), folder.run_id)
+    compared = comparison.choose(
+        Registry(placed.tracking_uri),
+        config,
+        comparison.fingerprint(placed.source_digest, config, launch.code_of(without)),
+        folder.pipeline_dir,
+    )
+    complete = replace(placed, judged_against=compared.judged_against, live_model=compared.model)
+    representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
+    folder.write(REPRESENTATION, launch.to_json(representation))
+    _import(representation, folder)
+    if compared.version != compared.live and not compared.reason:
+        logger.info(
+            "This run repeats the one that made version %s, and is compared with what that one was: version %s",
+            compared.live,
+            compared.version or comparison.NOTHING,
+        )
+    return compared
+
+
+def _open(tracker: Tracker, folder: RunFolder, config: PipelineConfig, tags: Mapping[str, str]) -> str:
+    """Opens the MLflow run and logs what the run was prepared to be."""
+    parent = tracker.open(folder.run_id, "", tags=tags)
+    resolved = config.model_dump()
+    tracker.parameters(parent, {key: _at(resolved, key) for key in configuration.keys(resolved)})
+    tracker.content(parent, resolved, "config.json")
+    source = config.data.path or config.data.source
+    tracker.dataset(parent, config.name, source, tags["slipway.data_digest"], "source")
+    return parent
+
+
+def _import(representation: Any, folder: RunFolder) -> None:
+    """Registers what the run is compared with as artifacts of this run; the newest import is the one that counts."""
+    connection = metadata.connection(folder.pipeline_dir)
+    for node in launch.node_ids(representation):
+        if node in image_pipeline.IMPORTS:
+            launch.launch(representation, node, connection)
+
+
+def _at(content: dict[str, Any], key: str) -> Any:
+    for part in key.split("."):
+        content = content[part]
+    return content

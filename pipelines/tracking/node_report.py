@@ -1,0 +1,134 @@
+"""What a finished node has to say: its verdict, and what goes to its MLflow run. Reads artifacts, runs nothing."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfx.types import Artifact, standard_artifacts
+
+from components import records, report
+from components.artifacts import PushedVersion, RegisteredModelVersion
+from components.artifacts import Report as ReportArtifact
+from components.evaluation import eval_config
+from pipelines.lineage import launch
+from pipelines.lineage.launch import Execution
+from pipelines.tracking import evaluation_report
+from pipelines.tracking.tracker import Tracker, digest_of_split
+
+# Pages and pictures travel; of Data Docs only what one run shows, not 4 MB of static files each time.
+LEFT_OUT = shutil.ignore_patterns("static")
+
+# MLflow never changes a parameter, and another attempt may read other data, as it may run other code: they are tags.
+MAY_CHANGE = ("source_digest", "schema_file")
+
+
+# They carry the reason why a version was not promoted.
+RELEASING = (RegisteredModelVersion.TYPE_NAME, PushedVersion.TYPE_NAME)
+
+
+@dataclass
+class Finding:
+    """What a node measured, why it was refused (`None` when it was not), whether its version is live already."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    refusal: str | None = None
+    already_live: bool = False
+
+
+def _reports(execution: Execution) -> list[Path]:
+    shown = (ReportArtifact.TYPE_NAME, standard_artifacts.ModelRun.TYPE_NAME)
+    return [
+        Path(artifact.uri)
+        for artifacts in execution.outputs.values()
+        for artifact in artifacts
+        if artifact.type_name in shown
+    ]
+
+
+def _first(execution: Execution, type_name: str) -> Artifact | None:
+    for artifacts in execution.outputs.values():
+        for artifact in artifacts:
+            if artifact.type_name == type_name:
+                return artifact
+    return None
+
+
+def collect(
+    execution: Execution,
+    folder: Path,
+    classes: Sequence[str],
+    parent: evaluation_report.Parent | None = None,
+) -> Finding:
+    """Gathers pictures and pages of a node in `folder`, and returns its numbers and verdict.
+
+    Args:
+        execution: How the node ended.
+        folder: Emptied and filled; everything in it belongs on the node's MLflow run.
+        classes: Names of the classes, for the confusion matrix.
+        parent: Of the model, where the node judges a compressed one.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    finding = Finding()
+    for source in _reports(execution):
+        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=LEFT_OUT)
+    evaluation = _first(execution, standard_artifacts.ModelEvaluation.TYPE_NAME)
+    if evaluation is not None:
+        n_examples = records.count(execution.inputs["examples"][0].uri, eval_config.SPLIT)
+        judged = evaluation_report.Evaluation(evaluation.uri, n_examples, parent)
+        verdict = evaluation_report.write(judged, folder, classes)
+        finding.refusal = None if verdict.blessed else verdict.reason
+    for artifacts in execution.outputs.values():
+        for artifact in artifacts:
+            if artifact.type_name in RELEASING and (reason := artifact.get_string_custom_property("refusal")):
+                finding.refusal = reason
+    infra = _first(execution, standard_artifacts.InfraBlessing.TYPE_NAME)
+    if infra is not None and not infra.get_int_custom_property("blessed"):
+        finding.refusal = infra.get_string_custom_property("reason")
+    metrics, parameters = report.read(folder)
+    finding.metrics, finding.parameters = metrics, parameters
+    version = _first(execution, RegisteredModelVersion.TYPE_NAME)
+    if version is not None:
+        finding.metrics["version"] = version.version
+        finding.already_live = bool(version.get_int_custom_property("is_live"))
+    return finding
+
+
+def log(tracker: Tracker, run: str, execution: Execution, finding: Finding, folder: Path) -> None:
+    """Writes a node's parameters, numbers, files and datasets to its MLflow run."""
+    tracker.parameters(run, _flat_parameters(execution) | finding.parameters)
+    tracker.metrics(run, finding.metrics)
+    if any(folder.iterdir()):
+        tracker.folder(run, folder)
+    tracker.tag(
+        run,
+        {
+            "slipway.mlmd_execution": str(execution.id),
+            "slipway.cached": str(bool(execution.cached_from)).lower(),
+            "slipway.cached_from": execution.cached_from,
+            "slipway.code": str(execution.parameters.get(launch.CODE, "")),
+            "slipway.libraries": str(execution.parameters.get(launch.LIBRARIES, "")),
+            **{f"slipway.output.{name}": items[0].uri for name, items in execution.outputs.items() if items},
+        },
+    )
+    for channel, artifacts in execution.inputs.items():
+        for artifact in artifacts:
+            if artifact.type_name == standard_artifacts.Examples.TYPE_NAME:
+                _log_dataset(tracker, run, channel, artifact)
+
+
+def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -> None:
+    for folder in sorted(Path(artifact.uri).glob("Split-*")):
+        split = folder.name.removeprefix("Split-")
+        tracker.dataset(run, f"{channel}/{split}", str(folder), digest_of_split(folder), split)
+
+
+def _flat_parameters(execution: Execution) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in execution.parameters.items()
+        if value not in ("", None) and name not in MAY_CHANGE and not name.startswith("slipway_")
+    }

@@ -1,0 +1,271 @@
+"""The model registry. The only module of `serving` that knows MLflow's client.
+
+Version N here is version directory N of TensorFlow Serving. The alias `champion` is the label `stable`,
+`challenger` is `canary`. What else a model's versions are is kept in tags of the registered model.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+# The client's own default waits minutes for a server that is gone.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+import mlflow
+import mlflow.pyfunc
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from serving import digest, signature
+from serving.errors import RegistryError
+from serving.registry import history, saved_model_loader
+from serving.registry.version import UNQUOTABLE, Package, Roles
+
+logger = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+# Tags of a registered model.
+PIPELINE_TAG = "slipway.pipeline"
+PREVIOUS_CHAMPION_TAG = "slipway.previous_champion"
+LIVE_TAG = "slipway.live_version"
+# Tags of a version.
+DIGEST_TAG = "slipway.saved_model_sha256"
+DATA_TAG = "slipway.data_digest"
+
+
+class Registry:
+    """Model versions, their aliases and their files.
+
+    Args:
+        tracking_uri: Of the MLflow server, such as `http://127.0.0.1:5000`.
+    """
+
+    def __init__(self, tracking_uri: str) -> None:
+        self.tracking_uri = tracking_uri
+        # MLflow resolves `models:/` addresses with the process's own tracking URI, whatever it is called with.
+        mlflow.set_tracking_uri(tracking_uri)
+        self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+    def models(self) -> list[str]:
+        """Returns the names of the registered models that Slipway made; others are left alone."""
+        found = self.client.search_registered_models(max_results=1000)
+        return sorted(
+            model.name for model in found if PIPELINE_TAG in model.tags or self._has_our_versions(model.name)
+        )
+
+    def _has_our_versions(self, model: str) -> bool:
+        return any(DIGEST_TAG in version.tags for version in self.versions(model))
+
+    def roles(self, model: str) -> Roles:
+        """Returns the roles of a model's versions; none where it is not registered."""
+        try:
+            found = self.client.get_registered_model(model)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return Roles()
+            raise
+        aliases = {alias: int(version) for alias, version in found.aliases.items()}
+        previous, live = (found.tags.get(tag) for tag in (PREVIOUS_CHAMPION_TAG, LIVE_TAG))
+        return Roles(
+            aliases.get(CHAMPION),
+            aliases.get(CHALLENGER),
+            int(previous) if previous else None,
+            int(live) if live else None,
+        )
+
+    def versions(self, model: str) -> list[ModelVersion]:
+        """Returns all versions of a model, newest first."""
+        if set(model) & UNQUOTABLE:
+            return []
+        found = self.client.search_model_versions(f"name = '{model}'", max_results=1000)
+        return sorted(found, key=lambda version: -int(version.version))
+
+    def live(self, model: str) -> int | None:
+        """Returns the version that is live, or is to be: the champion; `None` where there is none.
+
+        Where somebody took the alias away, that is the version which Slipway made live last: it still answers.
+        """
+        roles = self.roles(model)
+        if roles.champion is None and roles.live in {int(each.version) for each in self.versions(model)}:
+            return roles.live
+        return roles.champion
+
+    def version(self, model: str, version: int) -> ModelVersion:
+        """Returns one version.
+
+        Raises:
+            RegistryError: If there is no such model or version.
+        """
+        known = {int(found.version): found for found in self.versions(model)}
+        if version in known:
+            return known[version]
+        if not known:
+            models = ", ".join(self.models()) or "none yet"
+            raise RegistryError(
+                f"Expected a registered model, got {model!r}. Registered: {models}. "
+                "Run its pipeline first, or choose one of these."
+            )
+        raise RegistryError(
+            f"Expected a version of {model}, got {version}. It has: {', '.join(map(str, sorted(known)))}. "
+            "Choose one of these."
+        )
+
+    def find(self, model: str, tags: Mapping[str, str]) -> int | None:
+        """Returns the newest version that carries all `tags`, or `None`."""
+        for version in self.versions(model):
+            if all(version.tags.get(name) == value for name, value in tags.items()):
+                return int(version.version)
+        return None
+
+    def register(self, model: str, package: Package, *, run_id: str, tags: Mapping[str, str]) -> int:
+        """Stores a SavedModel byte for byte as a version, and returns its number.
+
+        A version of the same bytes, made of the same data, is found again and not made twice: whether a run is
+        repeated, or data and configuration go back to what they were. One whose files were lost is made anew, and what
+        holds it back from promotion goes over to the new version.
+
+        Args:
+            model: Name of the registered model; made where it does not exist.
+            package: What the version consists of.
+            run_id: MLflow run that a new version belongs to.
+            tags: Where it comes from, the digest of the data among them.
+        """
+        identity = {DIGEST_TAG: digest.of_folder(package.saved_model)}
+        if DATA_TAG in tags:
+            identity[DATA_TAG] = tags[DATA_TAG]
+        number = self.find(model, identity)
+        if number is None:
+            number = self._store(model, package, run_id, {**tags, **identity})
+        elif not self._is_kept(model, number):
+            before = self.version(model, number).tags
+            holds = {name: before[name] for name in history.HOLDS if name in before}
+            number = self._store(model, package, run_id, {**tags, **holds, **identity})
+        self.client.set_registered_model_tag(model, PIPELINE_TAG, model)
+        if package.description and not self.version(model, number).description:
+            self.client.update_model_version(model, str(number), package.description)
+        return number
+
+    def _is_kept(self, model: str, version: int) -> bool:
+        """Returns whether the files of a version are still there, and those that were registered."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                self.download(model, version, folder)
+            except RegistryError as error:
+                logger.warning("%s", error)
+                return False
+        return True
+
+    def _store(self, model: str, package: Package, run_id: str, tags: Mapping[str, str]) -> int:
+        described = signature.of(package.saved_model)
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.pyfunc.log_model(
+                name=model,
+                loader_module=saved_model_loader.__name__.rpartition(".")[2],
+                code_paths=[saved_model_loader.__file__],
+                data_path=str(package.saved_model),
+                signature=_signature(described),
+                input_example=described.example if described else None,
+                pip_requirements=[
+                    f"{package}=={metadata.version(package)}" for package in ("tensorflow", "numpy")
+                ],
+                tags=dict(tags),
+            )
+        for file in package.files:
+            self.client.log_model_artifact(logged.model_id, str(file))
+        return int(mlflow.register_model(logged.model_uri, model, tags=dict(tags)).version)
+
+    def digest(self, model: str, version: int) -> str:
+        """Returns the SHA-256 of the SavedModel that was registered as this version.
+
+        Raises:
+            RegistryError: If there is no such version, or Slipway did not register it.
+        """
+        noted = self.version(model, version).tags.get(DIGEST_TAG)
+        if not noted:
+            raise RegistryError(
+                f"Expected a version that Slipway registered, with the digest of its files, and {model} version "
+                f"{version} has none. Serve it without Slipway, or register it by running its pipeline."
+            )
+        return str(noted)
+
+    def download(self, model: str, version: int, target_dir: str | Path) -> Path:
+        """Fetches the SavedModel of a version into `target_dir` and checks it against its digest.
+
+        Raises:
+            RegistryError: If the files are missing, or not those that were registered.
+        """
+        source, expected = self.version(model, version).source, self.digest(model, version)
+        try:
+            fetched = mlflow.artifacts.download_artifacts(
+                artifact_uri=source, dst_path=str(target_dir), tracking_uri=self.tracking_uri
+            )
+            (saved_model_dir,) = (Path(fetched) / "data").iterdir()
+        except (OSError, ValueError, MlflowException) as error:
+            raise RegistryError(
+                f"The files of {model} version {version} cannot be read from {source}: {error}. Put them back from a "
+                "backup, or register the model anew by running its pipeline."
+            ) from error
+        received = digest.of_folder(saved_model_dir)
+        if expected != received:
+            raise RegistryError(
+                f"The files of {model} version {version} are not those that were registered: expected "
+                f"SHA-256 {expected}, received {received}, from {source}. Register the model anew."
+            )
+        return saved_model_dir
+
+    def set_champion(self, model: str, version: int | None) -> None:
+        """Moves the alias `champion`; `None` takes it away."""
+        self._alias(model, CHAMPION, version)
+
+    def set_challenger(self, model: str, version: int | None) -> None:
+        """Moves the alias `challenger`; `None` takes it away."""
+        self._alias(model, CHALLENGER, version)
+
+    def set_previous_champion(self, model: str, version: int | None) -> None:
+        """Notes which version to go back to."""
+        self._tag(model, PREVIOUS_CHAMPION_TAG, version)
+
+    def set_live(self, model: str, version: int | None) -> None:
+        """Notes which version Slipway makes live; before the alias moves, so that nobody takes it for a person's."""
+        self._tag(model, LIVE_TAG, version)
+
+    def _alias(self, model: str, alias: str, version: int | None) -> None:
+        if version is None:
+            self.client.delete_registered_model_alias(model, alias)
+        else:
+            self.client.set_registered_model_alias(model, alias, str(version))
+
+    def _tag(self, model: str, tag: str, version: int | None) -> None:
+        if version is not None:
+            self.client.set_registered_model_tag(model, tag, str(version))
+        elif tag in self.client.get_registered_model(model).tags:
+            self.client.delete_registered_model_tag(model, tag)
+
+    def tag_version(self, model: str, version: int, tags: Mapping[str, str | None]) -> None:
+        """Sets tags of a version; `None` takes one away."""
+        known = self.version(model, version).tags
+        for name, value in tags.items():
+            if value is not None:
+                self.client.set_model_version_tag(model, str(version), name, value)
+            elif name in known:
+                self.client.delete_model_version_tag(model, str(version), name)
+
+
+def _signature(described: signature.Signature | None) -> ModelSignature | None:
+    if described is None:
+        return None
+    inputs, outputs = (
+        Schema([TensorSpec(tensor.dtype, list(tensor.shape), tensor.name) for tensor in tensors])
+        for tensors in (described.inputs, described.outputs)
+    )
+    return ModelSignature(inputs=inputs, outputs=outputs)

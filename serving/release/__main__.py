@@ -1,0 +1,75 @@
+"""What the DAG `release` runs: promote, roll back, or follow the registry; then say what is served.
+
+    python -m serving.release --action promote --model digits --version 3 --by anna
+    python -m serving.release --action reconcile
+
+The last line of output is JSON: model to its versions and labels. Exit codes as in `pipelines.execution.node`.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+
+from contract import failures, logs
+from contract.addresses import grpc_target, tracking_uri
+from contract.failures import Cancelled, cancel
+from contract.state import StateFolder
+from serving.release.models_config import ServedModel
+
+logger = logging.getLogger("serving.release")
+
+
+def _release(arguments: argparse.Namespace) -> Mapping[str, ServedModel]:
+    from contract.errors import SettingsError
+    from serving.client import Client
+    from serving.registry.registry import Registry
+    from serving.release.release import Release
+
+    models, action = arguments.model, arguments.action
+    if action != "reconcile" and len(models) != 1:
+        raise SettingsError(f"Expected one --model with --action {action}, got {len(models)}.")
+    if action == "promote" and arguments.version is None:
+        raise SettingsError(
+            "Expected --version with --action promote, got none. Choose one of the model's versions."
+        )
+    with Client(grpc_target()) as client:
+        release = Release(Registry(tracking_uri()), client, StateFolder.from_environment().models)
+        if action == "reconcile":
+            return release.reconcile_all(models, arguments.by)
+        (model,) = models
+        if action == "promote":
+            return {model: release.promote(model, arguments.version, arguments.by)}
+        return {model: release.rollback(model, arguments.by)}
+
+
+def main() -> int:
+    """Is the entry point of the command line."""
+    parser = argparse.ArgumentParser(description="Promote a version, go back, or follow the registry.")
+    parser.add_argument(
+        "--model", action="append", default=[], help="May be repeated with reconcile; all without."
+    )
+    parser.add_argument("--action", required=True, choices=["promote", "rollback", "reconcile"])
+    parser.add_argument("--version", type=int)
+    parser.add_argument("--by", default="somebody", help="Who wants it; shown in the registry.")
+    arguments = parser.parse_args()
+    logs.configure()
+    signal.signal(signal.SIGTERM, cancel)
+    try:
+        served = _release(arguments)
+    except (Exception, Cancelled) as error:
+        failure = failures.explain(error, tracking_uri())
+        logger.error("%s", failure.message, exc_info=None if failure.explained else error)
+        return failure.exit_code
+    shown = {
+        name: {"versions": sorted(each.versions), "labels": dict(each.labels)}
+        for name, each in served.items()
+    }
+    sys.stdout.write(json.dumps(shown) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+import pytest
+
+from contract.errors import SettingsError
+from pipelines.definition import config
+
+
+@pytest.fixture
+def configs(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path))
+    return tmp_path
+
+
+GOOD = "data: {classes: [a, b], image: {height: 8, width: 8, channels: 1}}\n"
+
+
+def test_values_by_dotted_key_win_over_the_file():
+    found = config.load("digits", {"train.epochs": 2, "promotion": "approval"})
+    assert found.train.epochs == 2
+    assert found.promotion == "approval"
+    assert found.train.batch_size == config.load("digits").train.batch_size
+
+
+def test_an_unknown_pipeline_is_answered_with_the_known_ones():
+    with pytest.raises(
+        SettingsError, match=r"Expected one of the pipelines .*digits.*got 'digit'. Did you mean digits"
+    ):
+        config.load("digit")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        pytest.param(
+            "train.epoch", 2, "Unknown key 'train.epoch' in --set. Did you mean train.epochs?", id="a typo"
+        ),
+        pytest.param(
+            "train.epochs", 0, "train.epochs: expected greater than or equal to 1, got 0", id="too small"
+        ),
+        pytest.param("train.epochs", "many", "train.epochs: expected a valid integer", id="no number"),
+        pytest.param(
+            "promotion", "maybe", "promotion: expected 'auto' or 'approval', got \"maybe\"", id="no choice"
+        ),
+        pytest.param(
+            "evaluate.min_acuracy",
+            0.5,
+            "Unknown key 'evaluate.min_acuracy' in --set. On the form: train.epochs",
+            id="nothing like it",
+        ),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_expected_and_where(key, value, message):
+    with pytest.raises(SettingsError) as error:
+        config.load("digits", {key: value}, "--set")
+    assert message in str(error.value)
+    assert "--set" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("evaluate.min_accuracy", 0.5),
+        ("compress.max_accuracy_drop", 1.0),
+        ("infra_validate.max_p99_latency_ms", 1e9),
+        ("data.path", "/elsewhere"),
+        ("candidate", "float"),
+        ("resources.train.timeout_s", 1),
+        ("resources", {}),
+        ("evaluate", {}),
+        ("name", "other"),
+    ],
+)
+def test_what_is_not_on_the_form_is_changed_in_the_file_under_review(key, value):
+    with pytest.raises(SettingsError, match="is not on the trigger form: it is changed in") as error:
+        config.load("digits", {key: value}, "the values set for a-run")
+    assert str(config.config_path("digits")) in str(error.value)
+    assert "under review" in str(error.value)
+
+
+def test_promotion_may_be_tightened_for_a_run_and_not_loosened(configs):
+    (configs / "careful.yaml").write_text(GOOD + "promotion: approval\n")
+    (configs / "quick.yaml").write_text(GOOD + "promotion: auto\n")
+    assert config.load("quick", {"promotion": "approval"}).promotion == "approval"
+    assert config.load("careful", {"promotion": "approval"}) == config.load("careful")
+    with pytest.raises(
+        SettingsError, match=r"promotion: expected 'approval' in --set, as .*careful\.yaml says"
+    ):
+        config.load("careful", {"promotion": "auto"}, "--set")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            GOOD + "trian: {epochs: 2}\n", "trian: unknown key. Did you mean train?", id="a section"
+        ),
+        pytest.param(
+            GOOD + "train: {epcohs: 2}\n", "train.epcohs: unknown key. Did you mean epochs?", id="a key"
+        ),
+        pytest.param(
+            "data: {classes: [a, b]}\n", "data.image: is required and missing", id="something missing"
+        ),
+        pytest.param("data: [unclosed\n", "is not YAML", id="not YAML"),
+        pytest.param("just words\n", "expected keys and values, got str", id="not a mapping"),
+        pytest.param(
+            GOOD + "resources: {trian: {pool: gpu}}\n",
+            "expected ids of nodes, got 'trian'. Did you mean train?",
+            id="an unknown node",
+        ),
+        pytest.param(GOOD.replace("a, b", "a, a"), "got a more than once", id="a class twice"),
+    ],
+)
+def test_a_mistake_in_the_file_names_the_file(configs, text, message):
+    (configs / "toy.yaml").write_text(text)
+    with pytest.raises(SettingsError) as error:
+        config.load("toy")
+    assert message in str(error.value)
+    assert str(configs / "toy.yaml") in str(error.value)

@@ -1,0 +1,47 @@
+import jsonschema
+import pytest
+
+from pipelines.definition import config, form
+
+
+@pytest.fixture(scope="module")
+def fields():
+    return form.schema(config.load("digits"))
+
+
+def test_the_form_has_what_people_set_with_help_and_ranges(fields):
+    for key in (
+        "train.epochs",
+        "train.learning_rate",
+        "train.batch_size",
+        "augment.factor",
+        "compress.final_sparsity",
+        "promotion",
+    ):
+        assert fields[key]["title"]
+        assert fields[key]["description"]
+        assert fields[key]["section"]
+    assert fields["train.epochs"]["minimum"] == 1
+    assert fields["compress.final_sparsity"]["exclusiveMaximum"] == 1
+    assert fields["promotion"]["enum"] == ["auto", "approval"]
+
+
+def test_no_gate_is_on_the_form(fields):
+    gates = ("evaluate.", "infra_validate.", "validation.", "compress.max_accuracy_drop")
+    assert not [key for key in fields if key.startswith(gates)]
+
+
+def test_where_the_configuration_asks_a_person_the_form_offers_nothing_else():
+    careful = config.load("digits", {"promotion": "approval"})
+    assert form.schema(careful)["promotion"]["enum"] == ["approval"]
+    assert form.schema(careful)["promotion"]["default"] == "approval"
+
+
+def test_every_default_satisfies_its_own_schema(fields):
+    for field in fields.values():
+        jsonschema.validate(field["default"], field)
+
+
+def test_every_field_is_a_key_that_the_configuration_takes(fields):
+    values = {key: field["default"] for key, field in fields.items()}
+    assert config.load("digits", values) == config.load("digits")

@@ -1,0 +1,64 @@
+import pytest
+
+from pipelines.lineage import code_digest
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Returns a function that writes modules of a package and tells the code of its entry point."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def code(**modules):
+        for name, text in modules.items():
+            path = tmp_path / "parcel" / f"{name}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        for each in (code_digest.source, code_digest._root):
+            each.cache_clear()
+        return code_digest.of(["parcel.entry.run"])
+
+    yield code
+    code_digest._root.cache_clear()
+
+
+def test_the_code_is_what_the_entry_point_imports_directly_or_not(package):
+    before = package(
+        __init__="",
+        entry="from parcel import near\n",
+        near="def f():\n    import parcel.far\n",
+        far="",
+        other="",
+    )
+    assert package(far="X = 1\n") != before
+    assert package(far="") == before
+    assert package(other="X = 1\n") == before, "nobody imports it"
+
+
+def test_a_package_that_is_run_on_the_way_counts(package):
+    before = package(__init__="", entry="")
+    assert package(__init__="X = 1\n") != before
+
+
+def test_relative_imports_are_followed(package):
+    before = package(__init__="", entry="from . import near\nfrom .far import x\n", near="", far="x = 1\n")
+    assert package(near="y = 1\n") != before
+    assert package(near="", far="x = 2\n") != before
+
+
+def test_libraries_count_by_version_and_those_that_compute_nothing_do_not(package):
+    code = package(__init__="", entry="import os\nimport numpy as np\nimport matplotlib\nimport tensorflow\n")
+    named = [each.split(" ")[0] for each in code.libraries.split(", ")]
+    assert named == ["numpy", "tensorflow", "tf-keras"]
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "libraries"),
+    [
+        ("components.compression.component.Compressor", {"tensorflow-model-optimization", "tf-keras", "tfx"}),
+        ("components.validation.component.DataValidator", {"great-expectations", "numpy", "tfx"}),
+        ("tfx.components.evaluator.executor.Executor", {"tensorflow-model-analysis", "tensorflow", "tfx"}),
+    ],
+)
+def test_the_projects_components_name_their_libraries(entry_point, libraries):
+    named = {each.split(" ")[0] for each in code_digest.of([entry_point]).libraries.split(", ")}
+    assert libraries <= named

@@ -1,0 +1,214 @@
+import json
+import shutil
+
+import pytest
+
+from components import records
+from components.export import save_served_model
+from components.training.model import build
+from components.training.settings import TrainingSettings
+from pipelines.definition import config
+from pipelines.lineage.code_digest import Code
+from pipelines.runs import baseline as comparison
+from pipelines.runs import live_model
+from serving import digest
+from serving.registry.registry import DIGEST_TAG, Registry
+
+CODE = {"train": Code("abc", "tensorflow 2.16.2")}
+CLASSES = ["cat", "dog"]
+SHAPE = records.ImageShape(8, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A SavedModel of two classes, as MLflow keeps the files of a version."""
+    folder = tmp_path_factory.mktemp("stored")
+    trunk = build(SHAPE, len(CLASSES), TrainingSettings(filters=4, dense_units=4))
+    save_served_model(trunk, folder / "data/saved_model", classes=CLASSES, shape=SHAPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def known(stored, tmp_path_factory):
+    """What its SavedModel says of itself, asked in a process of its own."""
+    model = tmp_path_factory.mktemp("known") / digest.of_folder(stored / "data/saved_model")
+    shutil.copytree(stored / "data/saved_model", model / "Format-Serving")
+    facts = live_model._facts(model)
+    (marker,) = model.parent.glob("*.json")
+    return facts, marker
+
+
+def a_run(classes=CLASSES, side=8):
+    data = {"classes": classes, "image": {"height": side, "width": side, "channels": 1}}
+    return config.PipelineConfig.model_validate({"name": "pets", "data": data})
+
+
+class Pets:
+    """A real registry with one model; versions share the files of `stored` where no others are given."""
+
+    def __init__(self, database, model, stored, folder):
+        self.registry, self.model, self.stored, self.folder = Registry(database), model, stored, folder
+        self.registry.client.create_registered_model(model)
+
+    def champion(self, source=None, **tags):
+        source = source or self.stored
+        tags = {DIGEST_TAG: digest.of_folder(self.stored / "data/saved_model")} | {
+            f"slipway.{name}": value for name, value in tags.items()
+        }
+        made = self.registry.client.create_model_version(self.model, source.as_uri(), tags=tags)
+        self.registry.set_champion(self.model, int(made.version))
+        return int(made.version)
+
+    def choose(self, fingerprint="mine", run=None):
+        run = (run or a_run()).model_copy(update={"name": self.model})
+        return comparison.choose(self.registry, run, fingerprint, self.folder)
+
+
+@pytest.fixture
+def pets(database, stored, known, request, tmp_path):
+    """The facts of `stored` are at hand: loading it once is enough for all tests."""
+    (tmp_path / "live").mkdir()
+    shutil.copy(known[1], tmp_path / "live")
+    return Pets(database, request.node.name, stored, tmp_path)
+
+
+def test_with_nothing_live_a_run_is_compared_with_nothing(pets):
+    assert pets.choose() == comparison.Comparison("mine")
+
+
+def test_a_run_is_compared_with_what_is_live(pets, stored):
+    pets.champion(fingerprint="another", compared_with="none", classes=json.dumps(CLASSES))
+    found = pets.choose()
+    assert (found.live, found.version, found.reason) == (1, 1, "")
+    assert digest.of_folder(f"{found.model}/Format-Serving") == digest.of_folder(stored / "data/saved_model")
+    assert found.tags() == {"slipway.fingerprint": "mine", "slipway.compared_with": "1"}
+    assert found.promotion("auto") == {"mode": "auto", "reason": ""}
+    assert found.promotion("approval") == {"mode": "approval", "reason": ""}
+
+
+def test_a_repetition_is_compared_with_what_the_live_version_was_compared_with(pets):
+    pets.champion(fingerprint="mine", compared_with="none")
+    found = pets.choose("mine")
+    assert (found.live, found.version, found.model, found.reason) == (1, None, None, "")
+    pets.champion(fingerprint="next", compared_with="1")
+    found = pets.choose("next")
+    assert (found.live, found.version) == (2, 1)
+
+
+def test_where_that_version_is_gone_or_no_longer_comparable_a_repetition_is_compared_with_what_is_live(
+    pets, tmp_path
+):
+    pets.champion(fingerprint="mine", compared_with="17")
+    assert pets.choose("mine").version == 1
+    (tmp_path / "empty").mkdir()
+    pets.champion(source=tmp_path / "empty", saved_model_sha256="0" * 64)
+    pets.champion(fingerprint="next", compared_with="2")
+    found = pets.choose("next")
+    assert (found.live, found.version, found.reason) == (3, 3, "")
+
+
+def test_a_copy_that_was_altered_is_fetched_anew(pets, stored, tmp_path):
+    pets.champion()
+    first = pets.choose().model
+    for path in (tmp_path / "live").glob("*/Format-Serving/saved_model.pb"):
+        path.write_bytes(b"yesterday's")
+    again = pets.choose()
+    assert again.model == first
+    assert digest.of_folder(f"{first}/Format-Serving") == digest.of_folder(stored / "data/saved_model")
+    left = {path.name for path in (tmp_path / "live").iterdir() if path.is_dir()}
+    assert left == {digest.of_folder(stored / "data/saved_model")}
+
+
+@pytest.mark.parametrize(
+    ("run", "tags", "reason"),
+    [
+        pytest.param(
+            a_run(["cat", "dog", "fox"]), {}, "it tells 2 classes apart, this run 3", id="more classes"
+        ),
+        pytest.param(
+            a_run(),
+            {"classes": '["cat", "fox"]'},
+            "its classes are others (1: 'fox', here 'dog')",
+            id="other classes",
+        ),
+        pytest.param(a_run(), {"classes": "cat, dog"}, "is no JSON list", id="a tag that a person wrote"),
+        pytest.param(
+            a_run(side=16), {}, "it takes images of 8 x 8 x 1, this run of 16 x 16 x 1", id="image size"
+        ),
+        pytest.param(
+            a_run(),
+            {"saved_model_sha256": "0" * 64},
+            "its files are not those that were registered: The files of",
+            id="other files",
+        ),
+    ],
+)
+def test_a_champion_that_cannot_be_compared_is_compared_with_nothing_and_a_person_is_asked(
+    pets, run, tags, reason
+):
+    pets.champion(fingerprint="another", **tags)
+    found = pets.choose(run=run)
+    assert (found.live, found.version, found.model) == (1, None, None)
+    assert f"{pets.model} version 1 cannot be compared with this run's model: " in found.reason
+    assert reason in found.reason
+    assert found.promotion("auto") == {"mode": "approval", "reason": found.reason}
+
+
+def test_a_champion_that_no_longer_loads_cannot_be_compared_and_is_loaded_once(pets, tmp_path, monkeypatch):
+    torn = tmp_path / "torn"
+    (torn / "data/saved_model").mkdir(parents=True)
+    (torn / "data/saved_model/saved_model.pb").write_bytes(b"torn")
+    pets.champion(source=torn, saved_model_sha256=digest.of_folder(torn / "data/saved_model"))
+    found = pets.choose()
+    assert "does not load it: " in found.reason
+    monkeypatch.setattr(live_model.sys, "executable", "/nowhere/python")
+    assert pets.choose() == found
+
+
+def test_a_load_that_crashes_leaves_prepare_alive_and_is_tried_again(tmp_path, monkeypatch):
+    crash = tmp_path / "python"
+    crash.write_text("#!/bin/sh\necho out of memory >&2\nkill -SEGV $$\n")
+    crash.chmod(0o755)
+    model = tmp_path / "model"
+    with monkeypatch.context() as crashing:
+        crashing.setattr(live_model.sys, "executable", str(crash))
+        problem = live_model._facts(model)["problem"]
+    assert problem == "the process ended with exit code -11: out of memory"
+    assert not list(tmp_path.glob("*.json")), "it may have been the machine's fault"
+
+
+def test_a_saved_model_says_what_it_takes_and_answers(known):
+    assert known[0] == {"problem": "", "outputs": 2, "image": [8, 8, 1]}
+
+
+def test_data_configuration_and_code_make_the_fingerprint():
+    digits = config.load("digits")
+    mine = comparison.fingerprint("data", digits, CODE)
+    assert mine == comparison.fingerprint("data", config.load("digits"), dict(CODE))
+    others = {
+        comparison.fingerprint("other", digits, CODE),
+        comparison.fingerprint("data", config.load("digits", {"train.epochs": 2}), CODE),
+        comparison.fingerprint("data", digits, {"train": Code("def", "tensorflow 2.16.2")}),
+        comparison.fingerprint("data", digits, {"train": Code("abc", "tensorflow 2.17.0")}),
+    }
+    assert len(others | {mine}) == 5
+
+
+def test_a_model_that_was_not_compared_with_what_is_live_does_not_count_as_judged_against_it(pets):
+    pets.champion(fingerprint="mine", compared_with="none")
+    assert pets.choose("mine").judged_against is None
+    pets.champion(fingerprint="next", compared_with="1")
+    assert pets.choose("next").judged_against == 1
+    assert pets.choose("another").judged_against == 2
+
+
+def test_a_repetition_that_came_to_another_model_before_is_compared_with_what_is_live(pets):
+    live = pets.champion(fingerprint="mine", compared_with="none")
+    pets.champion(fingerprint="mine", compared_with="none")
+    pets.registry.set_champion(pets.model, live)
+    assert pets.choose("mine").version == live

@@ -1,0 +1,244 @@
+"""Which data a run uses, and which schema it holds it to: the real nodes, from `prepare` to `validate`."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+from PIL import Image
+
+from cli.main import main
+from components.ingestion import sources
+from contract import exit_codes
+from contract.run_folder import FAILED, RUN, NodeResult, RunFolder
+from pipelines.definition import config
+from pipelines.execution import local_run
+from pipelines.execution.node import Attempt
+from pipelines.runs import accepted_schema, close, prepare, resume
+
+DATA_NODES = ("ingest", "statistics", "schema", "anomalies", "validate")
+PIPELINE = """
+data:
+  source: image_folder
+  path: {images}
+  classes: [dark, light]
+  image: {{height: 8, width: 8, channels: 1}}
+  eval_fraction: 0.2
+  test_fraction: 0.2
+validation: {{min_records_per_split: 5}}
+"""
+
+
+class Shades:
+    """A pipeline on a folder of small images."""
+
+    def __init__(self, images, seed):
+        self.images, self.random = images, np.random.default_rng(seed)
+
+    def draw(self, name, base, noise=20):
+        pixels = np.clip(self.random.normal(base, noise, (8, 8)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(self.images / name)
+
+    def digest(self):
+        return sources.digest(config.load("shades").data.ingestion())
+
+    def folder(self, run_id):
+        return RunFolder.here("shades", run_id)
+
+    def start(self, run_id, nodes=DATA_NODES):
+        """Prepares a run and runs its first nodes; returns the exit code of the last one that ran."""
+        folder = self.folder(run_id)
+        folder.write(prepare.REQUEST, {"values": {}, "run_id": run_id, "done": []})
+        for node in ("prepare", *nodes):
+            if code := Attempt(folder, node).run():
+                return code
+        return 0
+
+    def go_on(self, run_id, node):
+        """Goes on from a node to `validate`, as `slipway run --from` does; returns how the nodes ended."""
+        folder = self.folder(run_id)
+        plan = resume.plan(folder, node)
+        data = resume.Plan(plan.used, tuple(each for each in plan.again if each in DATA_NODES))
+        local_run.go_on(folder, data, lambda node, state: None)
+        return {node: result.state for node, result in folder.results().items() if node in DATA_NODES}
+
+    def cached_from(self, run_id):
+        return {
+            node: result.cached_from
+            for node, result in self.folder(run_id).results().items()
+            if node in DATA_NODES
+        }
+
+
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory):
+    """Images and state after a first run whose data was validated, and a copy; beside them, MLflow's database."""
+    root = tmp_path_factory.mktemp("first") / "all"
+    (root / "configs").mkdir(parents=True)
+    (root / "configs/shades.yaml").write_text(PIPELINE.format(images=root / "images"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)  # where MLflow keeps files when there is no server
+        patch.setenv("SLIPWAY_HOME", str(root / "home"))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root.parent}/mlflow.db")
+        patch.setenv("SLIPWAY_CONFIGS", str(root / "configs"))
+        patch.setattr(accepted_schema, "CURATED_DIR", root / "curated")
+        shades = Shades(root / "images", seed=5)
+        for label, base in (("dark", 40), ("light", 200)):
+            (root / "images" / label).mkdir(parents=True)
+            for number in range(60):
+                shades.draw(f"{label}/{number:03d}.png", base)
+        assert shades.start("first") == 0
+        yield root, shutil.copytree(root, root.with_name("copy"))
+
+
+@pytest.fixture
+def shades(validated, tmp_path, monkeypatch):
+    root, copy = validated
+    # Connections to a database outlive a test: each has one of its own.
+    shutil.copy(root.parent / "mlflow.db", tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    for part in root.iterdir():
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+    shutil.copytree(copy, root, dirs_exist_ok=True)
+    return Shades(root / "images", seed=6)
+
+
+def runs_of(folder):
+    """The MLflow runs of a pipeline run by node."""
+    client = MlflowClient(tracking_uri=folder.require(RUN)["tracking_uri"])
+    found = client.search_runs([folder.require(RUN)["experiment_id"]])
+    return {
+        run.data.tags["slipway.node"]: run
+        for run in found
+        if run.data.tags["slipway.run_id"] == folder.run_id
+    }
+
+
+SUCCEEDED = dict.fromkeys(DATA_NODES, "succeeded")
+
+
+def test_after_a_failed_validation_repairing_the_files_and_going_on_from_ingest_works(shades):
+    shades.draw("dark/000.png", base=40, noise=0)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    folder = shades.folder("second")
+    assert "on std" in folder.results()["validate"].reason
+    bad = folder.require(RUN)["data_digest"]
+
+    shades.draw("dark/000.png", base=40)
+    assert shades.go_on("second", "ingest") == SUCCEEDED
+    now = shades.digest()
+    prepared = folder.require(RUN)
+    assert prepared["data_digest"] == prepared["tags"]["slipway.data_digest"] == now != bad
+    assert now in json.dumps(folder.require(prepare.REPRESENTATION))
+    runs = runs_of(folder)
+    assert {runs[node].data.tags["slipway.data_digest"] for node in ("pipeline", *DATA_NODES)} == {now}
+    assert now[:36] in {each.dataset.digest for each in runs["pipeline"].inputs.dataset_inputs}
+
+
+def test_data_that_changes_between_prepare_and_ingest_fails_ingest_and_clearing_it_takes_the_new_data(shades):
+    shades.draw("dark/new.png", base=40)
+    assert shades.start("second", nodes=()) == 0
+    shades.draw("dark/newer.png", base=40)
+    folder = shades.folder("second")
+    assert Attempt(folder, "ingest").run() == exit_codes.BAD_DATA
+    assert "the source changed after `prepare`" in folder.results()["ingest"].reason
+    assert shades.go_on("second", "ingest") == SUCCEEDED
+    assert folder.require(RUN)["data_digest"] == shades.digest()
+
+
+def test_a_run_whose_ingest_is_done_keeps_its_data(shades):
+    before = shades.folder("first").require(RUN)
+    shades.draw("dark/new.png", base=40)
+    assert shades.go_on("first", "statistics") == SUCCEEDED
+    assert shades.folder("first").require(RUN) == before
+    assert shades.cached_from("first")["statistics"] == "first"
+
+
+def test_what_succeeded_on_data_that_the_run_no_longer_names_is_not_used_and_fails_the_run(shades):
+    folder = shades.folder("first")
+    shades.draw("dark/new.png", base=40)
+    # As when somebody clears `ingest` alone, and what follows stays as it is.
+    folder.write(prepare.REQUEST, {"values": {}, "done": ["statistics", "schema", "anomalies", "validate"]})
+    assert [Attempt(folder, node).run() for node in ("prepare", "ingest")] == [0, 0]
+    assert Attempt(folder, "augment").run() == exit_codes.BAD_SETTINGS
+    assert "succeeded on earlier data. Clear them too" in folder.results()["augment"].reason
+    folder.forget_result("augment")
+    summary = close.summarize(folder)
+    assert summary["state"] == FAILED
+    assert summary["reason"].startswith(
+        "statistics, schema, anomalies, validate succeeded on data that this run no longer names"
+    )
+    assert summary["resume"] == "slipway run shades --from statistics --run-id first"
+
+    # Prepared once more on the same data, the run still knows.
+    assert Attempt(folder, "prepare").run() == 0
+    assert resume.outdated(folder) == ["statistics", "schema", "anomalies", "validate"]
+    assert Attempt(folder, "ingest").run() == 0
+    assert shades.go_on("first", "statistics") == SUCCEEDED
+    assert resume.outdated(folder) == []
+
+
+def test_what_the_first_run_proposed_is_what_other_data_is_held_to(shades):
+    accepted = accepted_schema.accepted(shades.folder("first").pipeline_dir)
+    assert (accepted.run_id, accepted.by, accepted.data_digest) == ("first", "the first run", shades.digest())
+
+    assert shades.start("second") == 0
+    assert shades.cached_from("second") == dict.fromkeys(DATA_NODES, "first"), "the same data"
+
+    shades.draw("dark/new.png", base=40)
+    assert shades.start("third") == 0
+    assert shades.cached_from("third") == dict.fromkeys(DATA_NODES, "")
+    kept = accepted_schema.path_of("shades", shades.folder("third").pipeline_dir, accepted)
+    assert str(kept) in json.dumps(shades.folder("third").require(prepare.REPRESENTATION))
+    assert "is_categorical: true" in kept.read_text()
+    assert accepted_schema.accepted(shades.folder("third").pipeline_dir) == accepted
+
+
+def test_data_that_is_unlike_the_accepted_schema_fails_until_a_person_accepts_it(shades):
+    pipeline_dir = shades.folder("first").pipeline_dir
+    accepted = accepted_schema.accepted(pipeline_dir)
+    text = accepted_schema.path_of("shades", pipeline_dir, accepted).read_text()
+    more = 'feature { name: "weight" type: FLOAT presence { min_fraction: 1 min_count: 1 } }\n'
+    accepted_schema.accept(pipeline_dir, text + more, run_id="first", data_digest="", by="somebody")
+    assert shades.start("second") == exit_codes.BAD_DATA
+    reason = shades.folder("second").results()["validate"].reason
+    assert "feature weight: Column dropped" in reason
+    assert "`slipway schema shades --accept second`, then clear `ingest`" in reason
+
+    def slipway(*arguments):
+        return CliRunner().invoke(main, ["schema", "shades", *arguments])
+
+    assert "# shades: from run first, accepted by somebody" in slipway().output
+    answer = slipway("--accept", "second")
+    assert answer.exit_code == 0, answer.output
+    assert "# shades: from run second" in slipway().output
+    assert "weight" not in slipway().output
+    assert shades.go_on("second", "ingest") == SUCCEEDED
+
+    curated = accepted_schema.CURATED_DIR / "shades.pbtxt"
+    curated.parent.mkdir()
+    curated.write_text(text + more)
+    assert f"# shades: curated in {curated}" in slipway().output
+    assert "change" in slipway("--accept", "second").output
+    assert shades.start("third") == exit_codes.BAD_DATA
+    assert "feature weight: Column dropped" in shades.folder("third").results()["validate"].reason
+
+
+def test_a_schema_can_be_accepted_only_from_a_run_that_has_statistics(shades):
+    assert shades.start("second", nodes=()) == 0
+    answer = CliRunner().invoke(main, ["schema", "shades", "--accept", "second"])
+    assert answer.exit_code != 0
+    assert "Expected statistics in run second of shades" in answer.output
+    shades.folder("second").write_result("statistics", NodeResult(FAILED, "no memory"))
+    answer = CliRunner().invoke(main, ["schema", "shades", "--accept", "second"])
+    assert "Expected statistics in run second of shades" in answer.output
+
+
+def test_an_accepted_schema_that_is_gone_is_an_error_that_says_what_to_do(shades):
+    shades.draw("dark/new.png", base=40)
+    for path in (shades.folder("first").pipeline_dir / "schemas").glob("*.pbtxt"):
+        path.unlink()
+    assert shades.start("second") == exit_codes.BAD_SETTINGS
+    assert "`slipway schema shades --accept RUN`" in shades.folder("second").results()["prepare"].reason

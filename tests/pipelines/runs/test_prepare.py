@@ -1,0 +1,205 @@
+import json
+
+import pytest
+from tfx.orchestration.portable import inputs_utils
+
+from components import records
+from components.export import save_served_model
+from components.training.model import build
+from components.training.settings import TrainingSettings
+from contract import exit_codes
+from contract.errors import SettingsError
+from contract.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
+from pipelines.definition import config
+from pipelines.definition import pipeline as image_pipeline
+from pipelines.execution import local_run
+from pipelines.execution.node import Attempt
+from pipelines.lineage import attempts, launch, metadata
+from pipelines.lineage.metadata_store import Store
+from pipelines.runs import live_model, model_server, prepare, resume
+from pipelines.tracking import approval
+from pipelines.tracking.tracker import Tracker
+from serving import digest
+from serving.registry.registry import DIGEST_TAG, Registry
+
+
+class Run:
+    """A run of digits with an MLflow of its own, whose registry holds what a test puts there."""
+
+    def __init__(self, home, uri):
+        self.home, self.uri, self.registry = home, uri, Registry(uri)
+        self.folder = RunFolder(home, "digits", "a-run")
+        self.registry.client.create_registered_model("digits")
+
+    def champion(self, seed):
+        """Makes a new model the champion; that it loads is known, as after an earlier run."""
+        stored = self.home / f"stored-{seed}"
+        classes = config.load("digits").data.classes
+        trunk = build(
+            records.ImageShape(8, 8, 1), len(classes), TrainingSettings(filters=4, dense_units=4, seed=seed)
+        )
+        save_served_model(trunk, stored / "data/model", classes=classes, shape=records.ImageShape(8, 8, 1))
+        sha256 = digest.of_folder(stored / "data/model")
+        facts = self.folder.pipeline_dir / "live" / f"{sha256}.tensorflow-{live_model._tensorflow()}.json"
+        facts.parent.mkdir(parents=True, exist_ok=True)
+        facts.write_text(json.dumps({"problem": "", "outputs": len(classes), "image": [8, 8, 1]}))
+        return self._register(stored.as_uri(), sha256)
+
+    def lost_champion(self):
+        (self.home / "empty").mkdir()
+        return self._register((self.home / "empty").as_uri(), "0" * 64)
+
+    def _register(self, source, sha256):
+        made = self.registry.client.create_model_version("digits", source, tags={DIGEST_TAG: sha256})
+        self.registry.set_champion("digits", int(made.version))
+        return int(made.version), str(self.folder.pipeline_dir / "live" / sha256)
+
+    def prepare(self, *done, **values):
+        self.folder.write(prepare.REQUEST, {"values": values, "done": list(done)})
+        prepare.run(self.folder)
+        return self.folder.require(RUN)
+
+    def baseline(self):
+        """Returns the folders of the models that `evaluate` would take for the live one."""
+        representation = launch.from_json(self.folder.require(prepare.REPRESENTATION))
+        (node,) = [
+            each.pipeline_node
+            for each in representation.nodes
+            if each.pipeline_node.node_info.id == "evaluate"
+        ]
+        with Store(metadata.connection(self.folder.pipeline_dir)) as store:
+            attempt = attempts.begin(store, node)
+            for channel in set(attempt.inputs.inputs) - {"baseline_model"}:
+                del attempt.inputs.inputs[channel]
+            (inputs,) = inputs_utils.resolve_input_artifacts(pipeline_node=attempt, metadata_handle=store)
+        return [artifact.uri for artifact in inputs["baseline_model"]]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where MLflow keeps files when there is no server
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return Run(tmp_path, uri)
+
+
+def test_a_run_whose_evaluation_runs_again_is_compared_with_what_is_live_now(run):
+    first = run.prepare()
+    assert (first["live_version"], first["compared_with"]) == (None, None)
+    assert first["promotion"] == {"mode": "auto", "reason": ""}
+    assert json.loads(first["tags"]["slipway.classes"]) == config.load("digits").data.classes
+
+    version, model = run.champion(seed=1)
+    again = run.prepare("ingest", "train")
+    assert (again["live_version"], again["compared_with"]) == (version, version)
+    assert run.baseline() == [model]
+    assert {**again, "tags": {}} | {"live_version": None, "compared_with": None} == {**first, "tags": {}}
+
+    newer, model_of_newer = run.champion(seed=2)
+    kept = run.prepare("ingest", "train", "evaluate")
+    assert kept == again, "the evaluation stands, and what it was compared with"
+    assert run.baseline() == [model]
+
+    assert run.prepare("ingest")["compared_with"] == newer
+    assert run.baseline() == [model_of_newer]
+
+
+def test_a_model_that_is_trained_again_is_one_of_the_code_of_now(run, monkeypatch):
+    first = run.prepare()
+    monkeypatch.setattr(prepare.code_version, "current", lambda: "repaired")
+    assert run.prepare("ingest", "train")["code_version"] == first["code_version"]
+    again = run.prepare("ingest")
+    assert again["code_version"] == again["tags"]["slipway.code_version"] == "repaired"
+    told = Tracker(run.uri, "digits").client.get_run(again["mlflow_run"]).data.tags
+    assert told["slipway.code_version"] == "repaired"
+
+
+def test_a_run_that_cannot_be_compared_says_so_in_its_folder_and_in_mlflow(run):
+    version, _ = run.lost_champion()
+    prepared = run.prepare()
+    assert (prepared["live_version"], prepared["compared_with"]) == (version, None)
+    assert prepared["promotion"]["mode"] == "approval"
+    assert "its files are not those that were registered" in prepared["promotion"]["reason"]
+    representation = launch.from_json(run.folder.require(prepare.REPRESENTATION))
+    assert image_pipeline.LIVE_MODEL not in launch.node_ids(representation)
+    told = Tracker(run.uri, "digits").client.get_run(prepared["mlflow_run"]).data.tags
+    assert told["slipway.promotion"] == "approval"
+    assert told["slipway.promotion_reason"] == prepared["promotion"]["reason"]
+
+
+def test_another_server_is_another_key_of_the_cache(tmp_path, monkeypatch):
+    binary = tmp_path / model_server.BINARY
+    binary.write_text("#!/bin/sh\necho TensorFlow ModelServer: 2.19.1\n")
+    binary.chmod(0o755)
+    first = model_server.version([str(binary)])
+    assert first.startswith("TensorFlow ModelServer: 2.19.1, SHA-256 ")
+    binary.write_text(binary.read_text() + "# rebuilt\n")
+    assert model_server.version([str(binary)]) != first
+
+    embedded = model_server.version(["python", "-m", model_server.EMBEDDED])
+    read = model_server.code_digest.source
+    monkeypatch.setattr(
+        model_server.code_digest,
+        "source",
+        lambda path: read(path) + (b"\n# changed" if path.name == "servable.py" else b""),
+    )
+    assert model_server.version(["python", "-m", model_server.EMBEDDED]) != embedded
+
+
+def test_one_comparison_holds_for_the_float_and_the_compressed_model(run):
+    first = run.prepare()
+    run.champion(seed=1)
+    done = ("ingest", "train", "compress", "evaluate_compressed", "infra_validate", "register")
+    assert run.prepare(*done) == first, "the verdict on the candidate was made against what was live then"
+
+
+def test_what_a_task_that_runs_again_succeeded_with_before_is_forgotten(run):
+    run.prepare()
+    for node, state in {"ingest": SUCCEEDED, "train": SUCCEEDED, "evaluate": REFUSED, "push": FAILED}.items():
+        run.folder.write_result(node, NodeResult(state, "why"))
+    run.prepare("ingest")
+    assert {node: result.state for node, result in run.folder.results().items()} == {
+        "ingest": SUCCEEDED,
+        "evaluate": REFUSED,
+        "push": FAILED,
+    }
+
+
+@pytest.mark.parametrize("done", [("ingest",), ("ingest", "evaluate", "evaluate_compressed")])
+def test_a_run_that_an_earlier_version_prepared_says_how_to_go_on(run, done):
+    run.prepare()
+    new = ("accepted_statistics", "schema", "compared_with", "promotion", "outdated")
+    run.folder.write(RUN, {key: value for key, value in run.folder.read(RUN).items() if key not in new})
+    with pytest.raises(SettingsError, match=r"prepared by an earlier version of Slipway.*Clear `ingest`"):
+        run.prepare(*done)
+    assert run.prepare()["promotion"]["mode"] == "auto"
+
+
+def test_an_approval_is_one_of_the_version_that_was_registered_when_it_was_given(run):
+    run.prepare(promotion="approval")
+    for node in resume.upstream(run.folder):
+        run.folder.write_result(node, NodeResult(SUCCEEDED))
+    decision = {"answer": "approved", "by": "anna", "at": "2026-01-01T00:00:00+00:00"}
+    run.folder.write_result("approve", NodeResult(SUCCEEDED, decision=decision))
+    assert not approval.is_missing(run.folder)
+
+    assert Attempt(run.folder, "register").run() != 0, "its inputs are not there"
+    assert "approve" not in run.folder.results()
+    run.folder.write_result("register", NodeResult(SUCCEEDED))
+    assert Attempt(run.folder, "push").run() == exit_codes.BAD_SETTINGS
+    assert "Clear `approve`, which asks" in run.folder.results()["push"].reason
+
+
+def test_what_was_approved_goes_live_after_going_on_from_push_and_not_from_training(run):
+    run.prepare(promotion="approval")
+    decision = {"answer": "approved", "by": "anna", "at": "2026-01-01T00:00:00+00:00"}
+    nodes = list(resume.upstream(run.folder))
+    asked = {}
+    for node in ("push", "train"):
+        for each in (*nodes, "approve"):
+            run.folder.write_result(each, NodeResult(SUCCEEDED, decision=decision))
+        plan = resume.plan(run.folder, node)
+        local_run.go_on(run.folder, resume.Plan(plan.used, ()), lambda node, state: None)
+        asked[node] = approval.is_missing(run.folder)
+    assert asked == {"push": False, "train": True}

@@ -1,0 +1,60 @@
+import json
+
+import mlflow
+import numpy as np
+import pytest
+
+from serving.registry.registry import DATA_TAG
+from serving.registry.version import Package
+
+MODEL = "toy"
+
+
+def register(registry, folder, **options):
+    tags = options.pop("tags", {})
+    return registry.register(MODEL, Package(folder, **options), run_id=registry.run_id, tags=tags)
+
+
+def test_the_same_bytes_of_the_same_data_are_the_same_version_whatever_the_run(registry, saved_models):
+    first = register(registry, saved_models["one"], tags={DATA_TAG: "a", "slipway.run_id": "r"})
+    assert register(registry, saved_models["two"], tags={DATA_TAG: "b", "slipway.run_id": "s"}) == first + 1
+    assert register(registry, saved_models["one"], tags={DATA_TAG: "a", "slipway.run_id": "t"}) == first
+    assert register(registry, saved_models["one"], tags={DATA_TAG: "c", "slipway.run_id": "u"}) == first + 2
+
+
+def test_a_version_has_a_description_a_signature_an_input_example_and_its_files(
+    registry, saved_models, tmp_path
+):
+    (tmp_path / "model.tflite").write_bytes(b"flat")
+    number = register(
+        registry, saved_models["one"], description="Trained on **a**.", files=(tmp_path / "model.tflite",)
+    )
+    version = registry.version(MODEL, number)
+    assert version.description == "Trained on **a**."
+    info = mlflow.models.get_model_info(f"models:/{MODEL}/{number}")
+    assert [(each.name, str(each.type), each.shape) for each in info.signature.inputs.inputs] == [
+        ("image", "float32", (-1, 1))
+    ]
+    assert {each.name for each in info.signature.outputs.inputs} == {"probabilities", "label"}
+    example = mlflow.artifacts.load_text(f"models:/{MODEL}/{number}/input_example.json")
+    assert json.loads(example)["image"] == [[0.0]]
+    fetched = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{number}/model.tflite")
+    assert open(fetched, "rb").read() == b"flat"  # noqa: SIM115, PTH123
+
+
+def test_the_registered_model_loads_as_an_mlflow_pyfunc(registry, saved_models):
+    version = register(registry, saved_models["two"])
+    loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}")
+    answer = loaded.predict({"image": np.zeros((3, 1), np.float32)})
+    assert answer["probabilities"].tolist() == [[2.0]] * 3
+
+
+def test_only_models_that_slipway_made_are_its_models(registry, saved_models):
+    register(registry, saved_models["one"])
+    registry.client.create_registered_model("theirs")
+    assert registry.models() == [MODEL]
+
+
+@pytest.mark.parametrize("model", ["toy", "nothing"])
+def test_a_model_that_is_not_registered_has_no_roles(registry, model):
+    assert registry.roles(model).champion is None
