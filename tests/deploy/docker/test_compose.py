@@ -118,7 +118,9 @@ def test_the_programs_of_the_project_that_a_service_runs_exist(name):
 def test_every_slipway_variable_is_one_that_the_project_reads():
     used = set(re.findall(r"SLIPWAY_\w+", TEXT))
     sources = [
-        path.read_text() for folder in ("pipelines", "dags") for path in (PROJECT / folder).rglob("*.py")
+        path.read_text()
+        for folder in ("contract", "pipelines", "dags")
+        for path in (PROJECT / folder).rglob("*.py")
     ]
     read = set(re.findall(r'"(SLIPWAY_\w+)"', "\n".join(sources)))
 

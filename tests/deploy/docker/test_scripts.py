@@ -15,7 +15,7 @@ import pytest
 from pipelines.execution.worker.server import Server
 
 PROJECT = Path(__file__).resolve().parents[3]
-DOCKER = PROJECT / "docker"
+DOCKER = PROJECT / "deploy/docker"
 PART = "dag_processor"
 
 
