@@ -22,7 +22,7 @@ def test_a_process_given_the_environment_of_a_stack_reads_the_same_stack(stack):
     assert Stack.from_environment(stack.environment()) == stack
 
 
-def test_one_folder_is_one_stack_however_it_is_spelled_and_from_wherever(tmp_path, monkeypatch):
+def test_a_relative_folder_starts_at_the_project_whoever_asks_from_wherever(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert Stack.from_environment({"SLIPWAY_HOME": "a/../state"}).home == PROJECT / "state"
@@ -62,4 +62,8 @@ def test_importing_the_settings_loads_nothing_but_the_standard_library():
         [sys.executable, "-S", "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
 
-    assert set(loaded.stdout.split()) - set(sys.stdlib_module_names) == {"__main__", "contract", "deploy"}
+    assert set(loaded.stdout.split()) - set(sys.stdlib_module_names) == {
+        "__main__",
+        "contract",
+        "deploy",
+    }
