@@ -30,7 +30,8 @@ def write_manifests(folder: Path, number: int) -> None:
     digits = json.loads((PROJECT / "pipelines/manifests/digits.json").read_text())
     for index in range(number):
         name = f"pipeline_{index:03d}"
-        (folder / f"{name}.json").write_text(json.dumps({**digits, "pipeline": name}))
+        manifest = {**digits, "pipeline": name, "dag_id": f"train_{name}"}
+        (folder / f"{name}.json").write_text(json.dumps(manifest))
     os.environ["SLIPWAY_MANIFESTS"] = str(folder)
 
 

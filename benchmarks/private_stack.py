@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from contract.manifest import training_dag_id
 from contract.state import PROJECT
 from deploy.local import control
 from deploy.local.airflow.airflow_client import AirflowClient
 from deploy.local.settings import Stack
 
-DAG = "train_digits"
+DAG = training_dag_id("digits")
 
 
 def _free_ports(count: int) -> list[int]:

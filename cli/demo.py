@@ -9,6 +9,7 @@ import click
 
 from cli import runs
 from cli.console import kib, table
+from contract.manifest import training_dag_id
 from contract.run_folder import RunFolder
 from deploy.local import control, credentials
 from deploy.local.settings import Stack
@@ -73,7 +74,7 @@ def run() -> int:
     ]
     table("What came out", ("figure", "value"), rows)
     for page, address in (
-        ("Airflow", f"{stack.airflow_url}/dags/train_{PIPELINE}/runs/{summary['run_id']}"),
+        ("Airflow", f"{stack.airflow_url}/dags/{training_dag_id(PIPELINE)}/runs/{summary['run_id']}"),
         ("user admin, password in", stack.secrets / credentials.USERS_FILE),
         (
             "MLflow, run",

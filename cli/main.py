@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from cli.console import explained, parse_settings
+from contract import environment
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
+os.environ.update(environment.for_tensorflow())
 # Google's packages warn about Python 3.10, which TFX 1.16 needs, once for each of them.
 warnings.filterwarnings("ignore", category=FutureWarning, module="google")
 

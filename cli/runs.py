@@ -11,9 +11,11 @@ import click
 
 from cli.console import table
 from cli.progress import Progress
+from contract.environment import manifests_dir
 from contract.errors import SettingsError, UnavailableError
 from contract.exit_codes import REFUSED
-from contract.run_folder import RunFolder
+from contract.manifest import training_dag_id
+from contract.run_folder import REQUEST, SUMMARY, RunFolder
 from deploy.local.airflow.airflow_client import FINISHED, AirflowClient
 from deploy.local.settings import Stack
 
@@ -45,7 +47,7 @@ def resume_here(pipeline: str, node: str, run_id: str) -> int:
 
 def _refuse_while_airflow_runs_it(folder: RunFolder) -> None:
     """Two that work on the same nodes of one run would each take the other's outputs for its own."""
-    dag_id = folder.read("request.json").get("dag_id")
+    dag_id = folder.read(REQUEST).get("dag_id")
     if not dag_id:
         return
     try:
@@ -75,9 +77,7 @@ def _here(pipeline: str, run: Callable[..., dict[str, Any]]) -> int:
 
 
 def _check_compiled(pipeline: str) -> None:
-    from pipelines.definition import config
-
-    folder = config.manifests_dir()
+    folder = manifests_dir()
     if not (folder / f"{pipeline}.json").is_file():
         known = ", ".join(sorted(found.stem for found in folder.glob("*.json"))) or "none"
         raise SettingsError(
@@ -105,14 +105,14 @@ def trigger(pipeline: str, values: Mapping[str, Any], *, wait: bool) -> int:
     _check_compiled(pipeline)
     stack = Stack.from_environment()
     airflow = AirflowClient(stack)
-    dag_id = f"train_{pipeline}"
+    dag_id = training_dag_id(pipeline)
     _wait_for_dag(airflow, dag_id)
     run_id = airflow.trigger(dag_id, values)
     click.echo(f"Started {dag_id}: {airflow.run_url(dag_id, run_id)}")
     if not wait:
         return 0
     state = follow(airflow, dag_id, run_id)
-    summary = RunFolder(stack.home, pipeline, run_id).read("summary.json")
+    summary = RunFolder(stack.home, pipeline, run_id).read(SUMMARY)
     if state == "failed":
         _say_failures(airflow, dag_id, run_id)
     return say_summary(summary or {"run_id": run_id, "state": state, "reason": ""})
@@ -170,6 +170,6 @@ def _cached(node: Mapping[str, Any]) -> str:
 def newest_summary(stack: Stack, pipeline: str) -> dict[str, Any]:
     """Returns the summary of the newest run that has one; empty without."""
     runs = sorted(
-        (stack.pipelines / pipeline / "runs").glob("*/summary.json"), key=lambda path: path.stat().st_mtime
+        (stack.pipelines / pipeline / "runs").glob(f"*/{SUMMARY}"), key=lambda path: path.stat().st_mtime
     )
     return dict(json.loads(Path(runs[-1]).read_text())) if runs else {}

@@ -7,7 +7,9 @@ same result. The rules below leave both alone.
 
 import os
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+from contract import environment
+
+os.environ.update(environment.for_tensorflow())
 
 import tensorflow as tf
 from tensorflow.python.autograph.core import config as autograph

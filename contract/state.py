@@ -22,12 +22,15 @@ LONGEST_SOCKET_FOLDER = 80
 def in_project(variable: str, default: str, environment: Mapping[str, str] = os.environ) -> Path:
     """Returns the path that a variable names; a relative one starts at the project, whoever asks from wherever.
 
+    Links stay as they are: the Python of a virtual environment is one, and is another where it leads.
+
     Args:
         variable: Such as `SLIPWAY_HOME`.
         default: Where the variable is not set or empty.
         environment: Where it is read.
     """
-    return (PROJECT / Path(environment.get(variable) or default).expanduser()).resolve()
+    path = PROJECT / Path(environment.get(variable) or default).expanduser()
+    return Path(os.path.abspath(path))  # noqa: PTH100  `resolve` follows links
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def home_of(environment: Mapping[str, str]) -> Path:
     Raises:
         SettingsError: If its path, or the project's, cannot be used.
     """
-    home = in_project(HOME_VARIABLE, "var", environment)
+    home = in_project(HOME_VARIABLE, "var", environment).resolve()
     _check_path(HOME_VARIABLE, home)
     _check_path("The project folder", PROJECT)
     return home

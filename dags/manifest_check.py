@@ -4,9 +4,9 @@ A file that raises loses all its DAGs, so the complaint has a file of its own: t
 manifests, in `train.py`, stay.
 """
 
-from dags.environment import manifests_folder
-from dags.manifest_rules import ManifestError
-from dags.training_dag import draw_all
+from contract.environment import manifests_dir
+from contract.manifest import TRAINING, ManifestError
+from dags.training_dag import parse_folder
 
-if problems := draw_all(manifests_folder()).problems:
-    raise ManifestError("\n".join(problems))
+if errors := parse_folder(manifests_dir(), TRAINING).errors:
+    raise ManifestError("\n".join(errors))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
-from dags.environment import manifests_folder
+from contract.environment import manifests_dir
 from dags.operators.release import ReleaseOperator
 from dags.triggers.champion import ChampionMoved
 
@@ -19,7 +19,7 @@ if it does not, everything is put back and the task fails with the reason.
 It is safe to run twice: what is already served stays as it is.
 """
 
-models = sorted(path.stem for path in manifests_folder().glob("*.json"))
+models = sorted(path.stem for path in manifests_dir().glob("*.json"))
 champions = Asset(
     name="mlflow_champions",
     uri="mlflow://registered-models/champion",

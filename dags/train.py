@@ -1,10 +1,11 @@
-"""The training DAGs: one Airflow DAG `train_<pipeline>` per compiled manifest.
+"""The training DAGs: one Airflow DAG for each compiled manifest of this kind.
 
 A new pipeline is a new manifest; nothing here changes. Broken manifests are reported by `manifest_check.py`.
 """
 
-from dags.environment import manifests_folder
-from dags.training_dag import draw_all
+from contract.environment import manifests_dir
+from contract.manifest import TRAINING
+from dags.training_dag import parse_folder
 
-for dag in draw_all(manifests_folder()).dags:
+for dag in parse_folder(manifests_dir(), TRAINING).dags:
     globals()[dag.dag_id] = dag

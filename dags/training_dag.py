@@ -1,4 +1,4 @@
-"""Draws a manifest as an Airflow DAG: tasks, edges, trigger form, schedule, documentation."""
+"""Builds an Airflow DAG from a manifest: tasks, edges, trigger form, schedule, documentation."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -10,8 +10,8 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup, TriggerRule
 from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
-from dags.manifest import Manifest, Node, read
-from dags.manifest_rules import ManifestError
+from contract import manifest as manifests
+from contract.manifest import Manifest, ManifestError, Node
 from dags.operators.approval import PromotionApproval
 from dags.operators.node import CloseOperator, NodeOperator, PrepareOperator
 
@@ -24,32 +24,40 @@ DEFAULT_ARGS = {
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The DAGs of a folder of manifests, and a sentence for each manifest that could not be drawn."""
+class Parsed:
+    """The DAGs of a folder of manifests, and a sentence for each manifest that none could be built from."""
 
     dags: tuple[DAG, ...]
-    problems: tuple[str, ...]
+    errors: tuple[str, ...]
 
 
-def draw_all(folder: Path) -> Drawn:
-    """Draws every manifest of a folder; a broken one does not take the others with it."""
-    dags: list[DAG] = []
-    problems: list[str] = []
+def parse_folder(folder: Path, kind: str) -> Parsed:
+    """Builds the DAGs of one kind; a broken manifest does not take the others with it."""
+    dags: dict[str, DAG] = {}
+    errors: list[str] = []
     for path in sorted(folder.glob("*.json")):
         try:
-            dags.append(draw(path))
+            manifest = manifests.read(path)
+            if manifest.kind != kind:
+                continue
+            if manifest.dag_id in dags:
+                raise ManifestError(f"{path}: dag_id must be unique, and {manifest.dag_id!r} is taken.")
+            dags[manifest.dag_id] = build_valid_dag(manifest, path)
         except ManifestError as error:
-            problems.append(str(error))
-    return Drawn(tuple(dags), tuple(problems))
+            errors.append(str(error))
+    return Parsed(tuple(dags.values()), tuple(errors))
 
 
-def draw(path: Path) -> DAG:
-    """Draws one manifest.
+def build_valid_dag(manifest: Manifest, path: Path) -> DAG:
+    """Builds the DAG of a manifest and has Airflow check it.
+
+    Args:
+        manifest: What to build.
+        path: Where it was read.
 
     Raises:
-        ManifestError: If the manifest is malformed, or Airflow does not accept what it says.
+        ManifestError: If Airflow does not accept what it says.
     """
-    manifest = read(path)
     try:
         dag = build_dag(manifest)
         dag.validate()
@@ -62,12 +70,12 @@ def draw(path: Path) -> DAG:
 
 
 def build_dag(manifest: Manifest) -> DAG:
-    """Builds the DAG `train_<pipeline>`.
+    """Builds the DAG of a manifest.
 
     There is no start date: with one, Airflow would run the last missed slot of the schedule at once.
     """
     with DAG(
-        dag_id=f"train_{manifest.pipeline}",
+        dag_id=manifest.dag_id,
         description=f"Trains, checks and releases the model {manifest.pipeline}",
         doc_md=manifest.description,
         schedule=_schedule(manifest),
@@ -75,11 +83,11 @@ def build_dag(manifest: Manifest) -> DAG:
         max_active_runs=manifest.max_active_runs,
         default_args=DEFAULT_ARGS,
         tags=["slipway", "training"],
-        # Airflow would otherwise take it for a DAG of every file that draws it.
+        # Airflow would otherwise take it for a DAG of every file that builds it.
         auto_register=False,
     ) as dag:
-        tasks = _draw_tasks(manifest)
-        _draw_edges(manifest, tasks)
+        tasks = _tasks(manifest)
+        _set_edges(manifest, tasks)
     _set_params(dag, manifest)
     return dag
 
@@ -121,7 +129,7 @@ def _broken_default(params: Mapping[str, Param]) -> str:
     return ""
 
 
-def _draw_tasks(manifest: Manifest) -> dict[str, BaseOperator]:
+def _tasks(manifest: Manifest) -> dict[str, BaseOperator]:
     groups = {
         group.id: TaskGroup(
             group.id, group_display_name=group.title, tooltip=group.doc, prefix_group_id=False
@@ -131,11 +139,11 @@ def _draw_tasks(manifest: Manifest) -> dict[str, BaseOperator]:
     tasks = {}
     for node in manifest.nodes:
         with groups[node.group] if node.group else nullcontext():
-            tasks[node.id] = _draw_task(manifest, node)
+            tasks[node.id] = _task(manifest, node)
     return tasks
 
 
-def _draw_task(manifest: Manifest, node: Node) -> BaseOperator:
+def _task(manifest: Manifest, node: Node) -> BaseOperator:
     common: dict[str, Any] = {
         "task_id": node.id,
         "pipeline": manifest.pipeline,
@@ -165,7 +173,7 @@ def _trigger_rule(manifest: Manifest, node: Node) -> TriggerRule:
     return TriggerRule.ALL_SUCCESS
 
 
-def _draw_edges(manifest: Manifest, tasks: dict[str, BaseOperator]) -> None:
+def _set_edges(manifest: Manifest, tasks: dict[str, BaseOperator]) -> None:
     for node in manifest.nodes:
         tasks[node.id].set_upstream([tasks[upstream] for upstream in node.upstream])
     (prepare,), (close,) = manifest.of_kind("prepare"), manifest.of_kind("close")

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from contract import files
+
 NOTED = ".sha256-"
 
 
@@ -32,9 +34,7 @@ def _note(folder: Path) -> Path:
 
 def note(folder: Path, noted: str) -> None:
     """Notes the digest of a folder beside it, whole or not at all."""
-    draft = _note(folder).with_suffix(".draft")
-    draft.write_text(noted)
-    draft.replace(_note(folder))
+    files.write(_note(folder), noted)
 
 
 def forget(folder: Path) -> None:

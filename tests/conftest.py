@@ -1,6 +1,6 @@
 import os
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("GLOG_minloglevel", "2")
+from contract import environment
+
+os.environ.update(environment.for_tensorflow())
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

@@ -10,9 +10,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components import records
+from contract.model_server import WARMUP_FILE
 from serving.client import Client
 from serving.errors import ReleaseError
-from serving.release.smoke import WARMUP_FILE
 
 SAMPLE = 8  # images in the requests that are compared and recorded
 
@@ -55,7 +55,7 @@ class Sample:
 def write_warmup(sample: Sample, model: str, saved_model_dir: Path) -> None:
     """Writes the requests that the server replays after loading, before it calls the version AVAILABLE.
 
-    Format: TFRecords of PredictionLog in `assets.extra/tf_serving_warmup_requests`
+    Format: TFRecords of PredictionLog in `contract.model_server.WARMUP_FILE`
     (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
     path = saved_model_dir / WARMUP_FILE

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from contract import model_server
 from serving.client import Client
 from serving.errors import ReleaseError, ServerUnavailableError
 
@@ -101,16 +102,10 @@ def serving(model: str, saved_model_dir: Path, command: Sequence[str]) -> Iterat
         base.mkdir()
         (base / "1").symlink_to(saved_model_dir.resolve())
         log = Path(folder) / "server.log"
-        flags = [
-            f"--port={grpc_port}",
-            f"--rest_api_port={rest_port}",
-            f"--model_name={model}",
-            f"--model_base_path={base}",
-            "--max_num_load_retries=0",
-        ]
+        served = (f"--model_name={model}", f"--model_base_path={base}")
         with log.open("w") as output:
             process = subprocess.Popen(
-                [*BOUND, str(os.getpid()), *command, *flags],
+                [*BOUND, str(os.getpid()), *command, *model_server.flags(grpc_port, rest_port), *served],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -10,10 +10,11 @@ deleted: killed between any two, what it names is there.
 import json
 import logging
 import math
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from contract import files
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +53,7 @@ class Progress:
         return []
 
     def _write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        draft = self.folder / f".{PROGRESS}.{os.getpid()}"
-        draft.write_text(json.dumps({"key": self.key, "epochs": self.epochs}))
-        draft.replace(self.folder / PROGRESS)
+        files.write(self.folder / PROGRESS, json.dumps({"key": self.key, "epochs": self.epochs}))
 
     @property
     def best(self) -> int:

@@ -7,12 +7,11 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from airflow.sdk.timezone import utcnow
 
-from dags.run_folder import RunFolder
+from contract.run_folder import ASKED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from dags.schedule import next_slot
 from dags.triggers.answer import EarlyAnswer
 
 NO_METRICS = "The run left no table of metrics. The MLflow run of the task `register` has them."
-ASKED = "asked.json"
 MARGIN = timedelta(minutes=5)  # between the end of the question and the next night's run
 SHORTEST = timedelta(minutes=1)
 TRIES = 3
@@ -50,18 +49,19 @@ class PromotionApproval(ApprovalOperator):
 
     def execute(self, context: Any) -> Any:
         """Asks, or is skipped, or takes an answer that an earlier try was given."""
-        folder = RunFolder.of(self.pipeline, context["run_id"])
-        folder.forget(self.task_id)
-        promotion = folder.read("run.json").get("promotion") or {"mode": context["params"].get("promotion")}
+        folder = RunFolder.here(self.pipeline, context["run_id"])
+        folder.forget_result(self.task_id)
+        promotion = folder.read(RUN).get("promotion") or {"mode": context["params"].get("promotion")}
         if promotion.get("mode") == "auto":
             raise AirflowSkipException("promotion is automatic in this run: nobody is asked")
-        if folder.record(self.evidence).get("already_live"):
+        evidence = folder.result(self.evidence)
+        if evidence and evidence.already_live:
             raise AirflowSkipException("the version of this run is live already: there is nothing to approve")
         self.response_timeout = self._time_to_answer(utcnow())
         first_try = {"first_try": context["ti"].max_tries - self.retries + 1}  # clearing the task raises it
         if folder.read(ASKED) == first_try:
             self._take_answer(context)
-        self.body = folder.record(self.evidence).get("approval_body") or NO_METRICS
+        self.body = (evidence and evidence.approval_body) or NO_METRICS
         try:
             return super().execute(context)
         except TaskAwaitingInput:
@@ -109,11 +109,5 @@ class PromotionApproval(ApprovalOperator):
         decision = {"answer": answer, "by": by, "at": at}
         # A rejection ends in an exception, which Airflow answers without storing a return value.
         context["ti"].xcom_push("decision", decision)
-        RunFolder.of(self.pipeline, context["run_id"]).write(
-            f"nodes/{self.task_id}.json",
-            {
-                "state": "succeeded" if answer == "approved" else "refused",
-                "reason": reason,
-                "decision": decision,
-            },
-        )
+        result = NodeResult(SUCCEEDED if answer == "approved" else REFUSED, reason, decision=decision)
+        RunFolder.here(self.pipeline, context["run_id"]).write_result(self.task_id, result)

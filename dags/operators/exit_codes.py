@@ -4,14 +4,11 @@ import signal
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-SUCCEEDED = 0
-BAD_DATA = 65
-BAD_CONFIGURATION = 78
-REFUSED = 99
+from contract.exit_codes import BAD_DATA, BAD_SETTINGS, REFUSED, SUCCEEDED
 
 HINTS = {
     BAD_DATA: "The data must change: trying again cannot help.",
-    BAD_CONFIGURATION: "The configuration must change: trying again cannot help.",
+    BAD_SETTINGS: "The configuration must change: trying again cannot help.",
     -signal.SIGKILL: "Often the machine had no memory left.",
     -signal.SIGTERM: "Somebody or something stopped it.",
 }
@@ -35,7 +32,7 @@ def raise_unless_succeeded(code: int, *, what: str, reason: str) -> None:
     if code == REFUSED:
         raise AirflowSkipException(f"{what} refused: {reason}")
     message = " ".join(filter(None, [f"{what} {describe(code)}: {reason}", HINTS.get(code)]))
-    if code in (BAD_DATA, BAD_CONFIGURATION):
+    if code in (BAD_DATA, BAD_SETTINGS):
         raise AirflowFailException(message)
     raise AirflowException(message)
 

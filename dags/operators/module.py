@@ -1,12 +1,12 @@
 """Base of the operators that run a module of the ML environment."""
 
-import os
-
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from dags import environment
-from dags.operators.process import ProcessRunner, Runner, Say
+from contract import environment
+from contract.errors import SettingsError
+from contract.state import PROJECT
+from dags.operators.process import LogLine, ProcessRunner, Runner
 
 
 class ModuleOperator(BaseOperator):
@@ -14,33 +14,29 @@ class ModuleOperator(BaseOperator):
 
     _runner: Runner | None = None
 
-    def run_module(self, module: str, arguments: list[str], *, say: Say | None = None) -> int:
+    def run_module(self, module: str, arguments: list[str], *, log: LogLine | None = None) -> int:
         """Runs a module to its end.
 
         Args:
             module: Dotted name of the module, in the project.
             arguments: Its command line.
-            say: Receives each line of output; the task log if left out.
+            log: Receives each line of output; the task log if left out.
 
         Returns:
             The exit code; negative for the signal that ended the process.
         """
         self._runner = self.make_runner(module, arguments)
-        return self._runner.run(say or self.say)
+        return self._runner.run(log or self.log_line)
 
     def make_runner(self, module: str, arguments: list[str]) -> Runner:
         """Chooses how the module is run."""
         try:
-            python = environment.ml_python()
-        except environment.SetupError as error:
+            python, variables = environment.ml_python(), environment.of_ml_process()
+        except SettingsError as error:
             raise AirflowFailException(str(error)) from error
-        return ProcessRunner(
-            [str(python), "-m", module, *arguments],
-            cwd=environment.PROJECT,
-            environment=environment.child_environment(os.environ),
-        )
+        return ProcessRunner([str(python), "-m", module, *arguments], cwd=PROJECT, environment=variables)
 
-    def say(self, line: str) -> None:
+    def log_line(self, line: str) -> None:
         """Writes one line of the module's output to the task log."""
         self.log.info("%s", line)
 

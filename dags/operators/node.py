@@ -1,19 +1,20 @@
 """Runs one node of a pipeline, and the two that open and close a run."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.configuration import conf
 
-from dags.operators.exit_codes import REFUSED, SUCCEEDED, raise_unless_succeeded
+from contract import exit_codes
+from contract.run_folder import FAILED, OUTCOME, REFUSED, REQUEST, SUCCEEDED, NodeResult, RunFolder
+from contract.worker_protocol import Request
+from dags.operators.exit_codes import raise_unless_succeeded
 from dags.operators.links import MlflowRunLink
 from dags.operators.module import ModuleOperator
 from dags.operators.process import Runner
 from dags.operators.worker import with_worker
-from dags.run_folder import RunFolder
 
 
 class NodeOperator(ModuleOperator):
@@ -25,7 +26,7 @@ class NodeOperator(ModuleOperator):
 
     operator_extra_links = (MlflowRunLink(),)
     mlflow_run_url: str | None = None
-    _request: Mapping[str, str] = MappingProxyType({})
+    _request: Request
 
     def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -33,20 +34,19 @@ class NodeOperator(ModuleOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Runs the node and maps its end to Airflow's."""
-        run_id = context["run_id"]
-        folder = RunFolder.of(self.pipeline, run_id)
-        folder.forget(self.task_id)
+        folder = RunFolder.here(self.pipeline, context["run_id"])
+        folder.forget_result(self.task_id)
         self.before(folder, context)
-        self._request = {"pipeline": self.pipeline, "run_id": run_id, "node": self.task_id}
+        self._request = Request(self.pipeline, folder.run_id, self.task_id)
         code = self.run_module(
             "pipelines.execution.node",
-            ["--pipeline", self.pipeline, "--run-id", run_id, "--node", self.task_id],
+            ["--pipeline", self.pipeline, "--run-id", folder.run_id, "--node", self.task_id],
         )
-        result = folder.result(self.task_id)
-        self.mlflow_run_url = result.get("mlflow_run_url")
-        if code != SUCCEEDED:
+        result = folder.result(self.task_id) or NodeResult(SUCCEEDED)
+        self.mlflow_run_url = result.mlflow_run_url
+        if code != exit_codes.SUCCEEDED:
             self._stop_here(code, result, folder, context)
-        return result
+        return result.for_xcom()
 
     def make_runner(self, module: str, arguments: list[str]) -> Runner:
         """Chooses the ML worker where one answers, else a process of its own."""
@@ -55,15 +55,15 @@ class NodeOperator(ModuleOperator):
     def before(self, folder: RunFolder, context: Any) -> None:
         """What to leave in the run's folder before the node starts: nothing, for most."""
 
-    def _stop_here(self, code: int, result: dict[str, Any], folder: RunFolder, context: Any) -> None:
-        said = result.get("reason") if result.get("state") != "succeeded" else None
+    def _stop_here(self, code: int, result: NodeResult, folder: RunFolder, context: Any) -> None:
+        said = result.reason if result.state != SUCCEEDED else ""
         reason = said or (
             f"it left no reason in {folder.result_file(self.task_id)}. "
             f"Its last words are above, in the log at {context['ti'].log_url}."
         )
-        state = "refused" if code == REFUSED else "failed"
+        ended = replace(result, state=REFUSED if code == exit_codes.REFUSED else FAILED, reason=reason)
         # What a task returns becomes its XCom, and one that raises returns nothing.
-        context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, result | {"state": state, "reason": reason})
+        context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, ended.for_xcom())
         raise_unless_succeeded(code, what=self.task_id, reason=reason)
 
 
@@ -73,15 +73,18 @@ class PrepareOperator(NodeOperator):
     def before(self, folder: RunFolder, context: Any) -> None:
         """Writes `request.json`.
 
+        Its values are those that the run was triggered with, and not the form's defaults, which Airflow puts in for
+        what a trigger leaves out: those are the configuration's, at whatever time. Airflow checks the fields it knows
+        and lets any other key pass; those go along, for the ML side to reject by name. A run that is prepared again
+        keeps the values of the first time.
         `done` are the tasks of this run that succeeded before and were not cleared along with this one: they
-        keep what they have. Airflow checks the fields it knows and lets any other key of a trigger's conf
-        pass; those go along, for the ML side to reject by name.
+        keep what they have.
         """
         dag_id, run_id = context["ti"].dag_id, context["run_id"]
         folder.write(
-            "request.json",
+            REQUEST,
             {
-                "values": {**(context["dag_run"].conf or {}), **context["params"]},
+                "values": self._values(folder, context),
                 "dag_id": dag_id,
                 "run_id": run_id,
                 "dag_run_url": dag_run_url(dag_id, run_id),
@@ -89,6 +92,11 @@ class PrepareOperator(NodeOperator):
                 "done": self._done(context["ti"]),
             },
         )
+
+    def _values(self, folder: RunFolder, context: Any) -> dict[str, Any]:
+        if folder.is_prepared():
+            return folder.read(REQUEST).get("values", {})
+        return dict(context["dag_run"].conf or {})
 
     def _done(self, ti: Any) -> list[str]:
         kept = {task.task_id for task in self.dag.tasks if not (task.is_setup or task.is_teardown)}
@@ -100,7 +108,7 @@ class CloseOperator(NodeOperator):
 
     def before(self, folder: RunFolder, context: Any) -> None:
         """Writes `outcome.json`."""
-        folder.write("outcome.json", {"tasks": task_states(context["ti"])})
+        folder.write(OUTCOME, {"tasks": task_states(context["ti"])})
 
 
 def task_states(ti: Any) -> dict[str, str | None]:

@@ -11,19 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from contract.worker_protocol import GRACE_S
+
 GUARD = Path(__file__).with_name("guard.py")
-GRACE_S = 10.0
 SIGNAL_BASE = 128
 
-Say = Callable[[str], None]
+LogLine = Callable[[str], None]
 End = TypeVar("End")
 
 
 class Runner(Protocol):
     """Runs one piece of work outside Airflow's process."""
 
-    def run(self, say: Say) -> int:
-        """Hands each line of output to `say` as it is written.
+    def run(self, log: LogLine) -> int:
+        """Hands each line of output to `log` as it is written.
 
         Returns:
             The exit code; negative for the signal that ended the work.
@@ -45,17 +46,17 @@ class ProcessRunner:
         self._guard: subprocess.Popen[str] | None = None
         self._stopped = False
 
-    def run(self, say: Say) -> int:
+    def run(self, log: LogLine) -> int:
         """Runs the command to its end; see `Runner.run`.
 
         Leaving early, as Airflow's time-out does by an exception, stops the command and waits for its end.
         """
         guard = self._start()
         try:
-            self._relay(guard, say)
+            self._relay(guard, log)
         finally:
             until_done(self.stop)
-            until_done(lambda: self._relay(guard, say))
+            until_done(lambda: self._relay(guard, log))
             code = until_done(guard.wait)
         return SIGNAL_BASE - code if code > SIGNAL_BASE else code
 
@@ -86,10 +87,10 @@ class ProcessRunner:
         return self._guard
 
     @staticmethod
-    def _relay(guard: "subprocess.Popen[str]", say: Say) -> None:
+    def _relay(guard: "subprocess.Popen[str]", log: LogLine) -> None:
         if guard.stdout is not None:
             for line in guard.stdout:
-                say(line.rstrip("\n"))
+                log(line.rstrip("\n"))
 
 
 def until_done(wait: Callable[[], End]) -> End:

@@ -18,7 +18,7 @@ class ReleaseOperator(ModuleOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Runs the release; what is served afterwards becomes the XCom."""
         arguments = self._arguments(context)
-        code = self.run_module("serving.release", arguments, say=self._remember)
+        code = self.run_module("serving.release", arguments, log=self._remember)
         raise_unless_succeeded(code, what=" ".join(["release", *arguments]), reason=self._last_line)
         return self._served()
 
@@ -42,7 +42,7 @@ class ReleaseOperator(ModuleOperator):
         return [*consumed, *later]
 
     def _remember(self, line: str) -> None:
-        self.say(line)
+        self.log_line(line)
         self._last_line = line or self._last_line
 
     def _served(self) -> dict[str, Any]:

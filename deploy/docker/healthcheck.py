@@ -1,13 +1,15 @@
-"""Says by its exit code whether a service of the Compose stack works. Standard library only.
+"""Says by its exit code whether a service of the Compose stack works.
 
 `healthcheck.py URL`: it answers with 200. `healthcheck.py URL PART`: and calls this part of Airflow healthy.
 `healthcheck.py SOCKET`: the ML worker at this Unix socket answers a request.
 """
 
 import json
-import socket
 import sys
 import urllib.request
+from pathlib import Path
+
+from contract import worker_protocol
 
 TIMEOUT_S = 8
 # The services are on the machine or on its private network: no proxy of the environment knows them.
@@ -30,25 +32,11 @@ def check_url(url: str, part: str | None = None) -> None:
         raise ValueError(f"{part} must be healthy, got {state or 'nothing about it'}")
 
 
-def check_socket(path: str) -> None:
-    """Sends a request that names no node: a worker that works refuses it in JSON.
-
-    Raises:
-        OSError: Nothing listens there, or it does not answer in time.
-        ValueError: The answer is not JSON.
-    """
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(TIMEOUT_S)
-        connection.connect(path)
-        connection.sendall(b"{}\n")
-        json.loads(connection.makefile("rb").readline())
-
-
 def main(arguments: list[str]) -> int:
     """Runs the check that the arguments ask for."""
     try:
         if arguments[0].startswith("/"):
-            check_socket(arguments[0])
+            worker_protocol.check(Path(arguments[0]), TIMEOUT_S)
         else:
             check_url(*arguments)
     except (OSError, ValueError) as error:

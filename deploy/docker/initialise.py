@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local.airflow.airflow_setup import POOL
+from contract.manifest import GPU_POOL
 from deploy.local.folders import make_folders
 from deploy.local.settings import Stack
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Makes the state folders with an empty list of models, Airflow's tables, and the pool for training."""
     make_folders(Stack.from_environment())
     _airflow("db", "migrate")
-    name, slots, description = str(POOL["name"]), str(POOL["slots"]), str(POOL["description"])
+    name, slots, description = (str(each) for each in GPU_POOL)
     if _airflow("pools", "get", name, check=False) != 0:  # one that exists keeps the slots a person gave it
         _airflow("pools", "set", name, slots, description)
 

@@ -1,8 +1,8 @@
 """Generates the secrets of the Compose stack into a folder: `python3 deploy/docker/make-secrets.py [FOLDER]`.
 
-Standard library only. What is there is kept. The folder is its owner's alone (0700). The files in it are
-readable (0444), because Compose mounts them with the owner and mode that they have here, and each service
-reads them as a user of its own.
+Standard library only, and nothing of Slipway's: it is run by whatever `python3` the host has, in whatever folder.
+What is there is kept. The folder is its owner's alone (0700). The files in it are readable (0444), because Compose
+mounts them with the owner and mode that they have here, and each service reads them as a user of its own.
 """
 
 from __future__ import annotations

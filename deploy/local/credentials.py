@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from contract import files
 
 ADMIN = "admin"
 USERS_FILE = "airflow-passwords.json"
@@ -60,20 +62,7 @@ def _fernet_key() -> str:
 
 def _read_or_write(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
-        _write_once(path, make())
+        with suppress(FileExistsError):  # another process was quicker
+            files.write_once(path, make(), mode=0o600)
     path.chmod(0o600)
     return path.read_text().strip()
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Writes a complete file or leaves the one that another process was quicker to write."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        os.link(unfinished, path)  # unlike a rename it fails where the name exists
-    except FileExistsError:
-        pass
-    finally:
-        unfinished.unlink()

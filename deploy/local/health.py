@@ -6,9 +6,9 @@ import http.client
 import json
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
+from contract import worker_protocol
 from contract.addresses import HOST
 from deploy.local.settings import Stack
 from deploy.local.supervision.supervision import socket_path
@@ -40,7 +40,9 @@ def health(stack: Stack) -> list[ServiceState]:
         _answers("MLflow", "mlflow", lambda: _http_ok(stack.mlflow_port, "/health")),
         _answers("model server, gRPC", "model-server", lambda: _accepts(stack.grpc_port)),
         _answers("model server, REST", "model-server", lambda: _accepts(stack.rest_port)),
-        _answers("ML worker", "ml-worker", lambda: _worker_speaks(stack.worker_socket)),
+        _answers(
+            "ML worker", "ml-worker", lambda: worker_protocol.check(stack.worker_socket, WORKER_TIMEOUT_S)
+        ),
     ]
     asked = {state.program for state in answers}
     silent = {name: state for name, state in program_states(stack).items() if name not in asked}
@@ -81,16 +83,6 @@ def _answers(service: str, program: str, question: Callable[[], None]) -> Servic
 
 def _accepts(port: int) -> None:
     socket.create_connection((HOST, port), timeout=TIMEOUT_S).close()
-
-
-def _worker_speaks(path: Path) -> None:
-    """Asks the worker for no node; one that has loaded what nodes need says that this is none."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(WORKER_TIMEOUT_S)
-        connection.connect(str(path))
-        connection.sendall(b"\n")
-        if not connection.recv(1):
-            raise ConnectionResetError("it hung up")
 
 
 def _http_ok(port: int, path: str) -> None:

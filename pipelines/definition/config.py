@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,20 +16,10 @@ from components.infra_validation.settings import InfraValidationSettings
 from components.ingestion.settings import IngestionSettings
 from components.training.settings import TrainingSettings
 from components.validation.settings import ValidationSettings
+from contract.environment import configs_dir
 from contract.errors import SettingsError
-from contract.state import PROJECT
 from pipelines.definition import form
 from pipelines.definition.nodes import NODES, NodeResources
-
-
-def configs_dir() -> Path:
-    """Returns the folder of the configurations: `SLIPWAY_CONFIGS`, or the committed ones."""
-    return PROJECT / (os.environ.get("SLIPWAY_CONFIGS") or "pipelines/configs")
-
-
-def manifests_dir() -> Path:
-    """Returns the folder of the manifests compiled from them: `SLIPWAY_MANIFESTS`, or the committed ones."""
-    return PROJECT / (os.environ.get("SLIPWAY_MANIFESTS") or "pipelines/manifests")
 
 
 class ImageSettings(BaseModel):

@@ -6,7 +6,7 @@ review, and not for the run that would fail them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -51,3 +51,16 @@ def schema(config: PipelineConfig) -> dict[str, dict[str, Any]]:
     if config.promotion == "approval":
         found["promotion"]["enum"] = ["approval"]  # a run may be stricter than its configuration, not laxer
     return found
+
+
+def changes(config: PipelineConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those values that a person changed: a form sends every field, also those that were left as they are.
+
+    Args:
+        config: As it stands in its file.
+        values: By dotted key; those that are not on the form are changes.
+    """
+    fields = schema(config)
+    return {
+        key: value for key, value in values.items() if key not in fields or value != fields[key]["default"]
+    }

@@ -1,28 +1,39 @@
-"""Compiles a pipeline into its manifest: the JSON that Airflow draws.
+"""Compiles a pipeline into its manifest: what Airflow makes a DAG of.
 
 The edges are those of the TFX pipeline itself; only `prepare`, `approve` and `close` are added around it.
 """
 
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from tfx import v1 as tfx
 
+from contract import files
+from contract.environment import manifests_dir
 from contract.errors import SettingsError
+from contract.manifest import (
+    TRAINING,
+    VERSION,
+    Group,
+    Manifest,
+    ManifestError,
+    Node,
+    problem_of,
+    read,
+    training_dag_id,
+)
+from contract.model_server import BINARY
 from pipelines.definition import form
 from pipelines.definition import nodes as graph
-from pipelines.definition.config import PipelineConfig, manifests_dir
+from pipelines.definition.config import PipelineConfig
 from pipelines.definition.pipeline import Placement, create_pipeline
 
-VERSION = 1
-
 # What a run depends on. The rest, such as the schedule and time limits, is Airflow's alone.
-PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "form fields": lambda manifest: manifest["params"],
-    "tasks": lambda manifest: [(node["id"], node["kind"], node["upstream"]) for node in manifest["nodes"]],
+PARTS: dict[str, Callable[[Manifest], Any]] = {
+    "form fields": lambda manifest: manifest.params,
+    "tasks": lambda manifest: [(node.id, node.kind, node.upstream) for node in manifest.nodes],
 }
 
 # The graph is the same wherever it runs: nothing of a machine gets into a manifest.
@@ -31,7 +42,7 @@ NOWHERE = Placement(
     tracking_uri="http://nowhere",
     grpc_target="nowhere:0",
     models_dir="/nowhere",
-    server_command=("tensorflow_model_server",),
+    server_command=(BINARY,),
     server_version="",
     source_digest="",
 )
@@ -60,45 +71,65 @@ def _reduced(edges: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def _all_edges(config: PipelineConfig) -> dict[str, list[str]]:
     edges = {
-        node: upstreams or ["prepare"] for node, upstreams in _edges(create_pipeline(config, NOWHERE)).items()
+        node: upstreams or [graph.PREPARE]
+        for node, upstreams in _edges(create_pipeline(config, NOWHERE)).items()
     }
-    edges["prepare"] = []
-    edges["approve"] = ["register"]
+    edges[graph.PREPARE] = []
+    edges[graph.APPROVE] = [graph.REGISTER]
+    if unknown := sorted(set(edges) - set(graph.BY_ID)):
+        raise SettingsError(
+            f"Expected every node in the table of nodes, and {', '.join(unknown)} is not there."
+        )
     edges = _reduced(edges)
-    edges["push"] = [
-        "register",
-        "approve",
+    edges[graph.PUSH] = [
+        graph.REGISTER,
+        graph.APPROVE,
     ]  # push asks about both: a skipped approval is one nobody was asked for
     waited_for = {upstream for upstreams in edges.values() for upstream in upstreams}
-    edges["close"] = sorted(set(edges) - waited_for)
+    edges[graph.CLOSE] = sorted(set(edges) - waited_for)
     return edges
 
 
-def compile_manifest(config: PipelineConfig) -> dict[str, Any]:
-    """Returns the manifest of a pipeline."""
+def compile_manifest(config: PipelineConfig) -> Manifest:
+    """Returns the manifest of a pipeline.
+
+    Raises:
+        SettingsError: If Airflow could not make a DAG of it.
+    """
     edges = _all_edges(config)
-    specs = [spec for spec in graph.NODES if spec.id in edges]
-    return {
-        "manifest_version": VERSION,
-        "pipeline": config.name,
-        "description": config.description,
-        "schedule": config.schedule,
-        "timezone": config.timezone,
-        "max_active_runs": 1,
-        "params": form.schema(config),
-        "groups": [{"id": group, "title": title, "doc": doc} for group, title, doc in graph.GROUPS],
-        "nodes": [
-            {
-                "id": spec.id,
-                "kind": spec.kind,
-                "group": spec.group,
-                "upstream": edges[spec.id],
-                **graph.resources(config, spec.id).model_dump(),
-                "doc": spec.doc,
-            }
-            for spec in specs
-        ],
-    }
+    try:
+        return _manifest(config, edges)
+    except ValidationError as error:
+        raise SettingsError(
+            f"Airflow cannot take the pipeline {config.name}: {problem_of(error)}."
+        ) from error
+
+
+def _manifest(config: PipelineConfig, edges: dict[str, list[str]]) -> Manifest:
+    return Manifest(
+        manifest_version=VERSION,
+        kind=TRAINING,
+        dag_id=training_dag_id(config.name),
+        pipeline=config.name,
+        description=config.description,
+        schedule=config.schedule,
+        timezone=config.timezone,
+        max_active_runs=1,
+        params=form.schema(config),
+        groups=tuple(Group(id=group, title=title, doc=doc) for group, title, doc in graph.GROUPS),
+        nodes=tuple(_node(config, spec, edges[spec.id]) for spec in graph.NODES if spec.id in edges),
+    )
+
+
+def _node(config: PipelineConfig, spec: graph.NodeSpec, upstream: list[str]) -> Node:
+    return Node(
+        id=spec.id,
+        kind=spec.kind,
+        group=spec.group,
+        upstream=tuple(upstream),
+        **graph.resources(config, spec.id),
+        doc=spec.doc,
+    )
 
 
 def path_of(name: str) -> Path:
@@ -108,7 +139,7 @@ def path_of(name: str) -> Path:
 
 def text_of(config: PipelineConfig) -> str:
     """Returns the manifest as it stands in its file."""
-    return json.dumps(compile_manifest(config), indent=2) + "\n"
+    return compile_manifest(config).model_dump_json(indent=2) + "\n"
 
 
 def write(config: PipelineConfig) -> bool:
@@ -116,29 +147,29 @@ def write(config: PipelineConfig) -> bool:
     path, text = path_of(config.name), text_of(config)
     if path.is_file() and path.read_text() == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(path)
+    files.write(path, text)
     return True
 
 
-def check_drawn(config: PipelineConfig) -> None:
-    """Makes sure that the form and the graph that Airflow draws are those of the configuration.
+def check_compiled(config: PipelineConfig) -> None:
+    """Makes sure that the form and the graph that Airflow shows are those of the configuration.
 
     Args:
         config: As it stands in its file, without the values of a run.
 
     Raises:
-        SettingsError: If the manifest is missing, or compiled from another configuration.
+        SettingsError: If the manifest is missing, unreadable, or compiled from another configuration.
     """
     path = path_of(config.name)
-    drawn = json.loads(path.read_text()) if path.is_file() else {}
     fresh = compile_manifest(config)
-    stale = [name for name, of in PARTS.items() if not drawn or of(drawn) != of(fresh)]
+    try:
+        shown = read(path)
+    except ManifestError as error:
+        raise SettingsError(f"Airflow shows an older configuration: {error}") from error
+    stale = [name for name, of in PARTS.items() if of(shown) != of(fresh)]
     if stale:
         raise SettingsError(
             f"Expected {path} to be what the configuration of {config.name} compiles to, and its "
-            f"{' and '.join(stale)} are others: Airflow draws an older configuration. "
+            f"{' and '.join(stale)} are others: Airflow shows an older configuration. "
             "Run `make compile`, and start a new run when Airflow shows it."
         )

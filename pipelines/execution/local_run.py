@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from contract import exit_codes
-from contract.run_folder import RunFolder
+from contract.run_folder import OUTCOME, REQUEST, SUMMARY, RunFolder
+from pipelines.definition.nodes import APPROVE, CLOSE, PREPARE, PUSH, REGISTER
 from pipelines.execution.cancellation import Cancellation
 from pipelines.execution.node import Attempt
-from pipelines.runs import close, prepare, resume
+from pipelines.runs import close, resume
 from pipelines.tracking import approval
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class _Walk:
     def attempt(self, node: str) -> bool:
         """Runs one node; returns whether it succeeded."""
         # What ends a run is done whole: cancelled, it would leave the run open.
-        during = None if node == "close" else self.cancellation.felt()
+        during = None if node == CLOSE else self.cancellation.felt()
         self.report(node, "running")
         self.tasks[node] = STATES.get(Attempt(self.folder, node, during).run(), "failed")
         self.report(node, self.tasks[node])
@@ -52,18 +53,18 @@ class _Walk:
     def to_the_end(self, nodes: Iterable[str]) -> dict[str, Any]:
         """Runs `nodes` and closes the run; returns the summary."""
         for node in nodes:
-            if node == "push" and approval.is_missing(self.folder):
+            if node == PUSH and approval.is_missing(self.folder):
                 self.report(node, "awaiting approval")
                 break
             if not self.attempt(node):
                 break
-        self.folder.write(close.OUTCOME, {"tasks": self.tasks})
-        self.attempt("close")
-        return self.folder.read(close.SUMMARY)
+        self.folder.write(OUTCOME, {"tasks": self.tasks})
+        self.attempt(CLOSE)
+        return self.folder.read(SUMMARY)
 
     def unprepared(self) -> dict[str, Any]:
         """Ends the MLflow run that `prepare` may have opened; returns the summary of a run that is not prepared."""
-        reason = self.folder.results()["prepare"].reason
+        reason = self.folder.results()[PREPARE].reason
         try:
             close.end_unprepared(self.folder, reason)
         except Exception as lost:
@@ -93,9 +94,9 @@ def run(
         run_id: Of the new run; made up where none is given.
     """
     folder = RunFolder.here(pipeline, run_id or new_run_id())
-    folder.write(prepare.REQUEST, {"values": dict(values), "run_id": folder.run_id, "done": []})
+    folder.write(REQUEST, {"values": dict(values), "run_id": folder.run_id, "done": []})
     walk = _Walk(folder, report, cancellation)
-    return walk.to_the_end(resume.upstream(folder)) if walk.attempt("prepare") else walk.unprepared()
+    return walk.to_the_end(resume.upstream(folder)) if walk.attempt(PREPARE) else walk.unprepared()
 
 
 def go_on(
@@ -109,10 +110,10 @@ def go_on(
         report: Called with a node and its Airflow state as the run goes on.
         cancellation: Stops the run; it is closed all the same.
     """
-    done = [*plan.used, *([approval.NODE] if "register" in plan.used else [])]
-    folder.write(prepare.REQUEST, {**folder.read(prepare.REQUEST), "done": done})
+    done = [*plan.used, *([APPROVE] if REGISTER in plan.used else [])]
+    folder.write(REQUEST, {**folder.read(REQUEST), "done": done})
     for node in plan.again:
         folder.forget_result(node)
     walk = _Walk(folder, report, cancellation)
     walk.tasks = dict.fromkeys(plan.used, "success")
-    return walk.to_the_end(plan.again) if walk.attempt("prepare") else walk.unprepared()
+    return walk.to_the_end(plan.again) if walk.attempt(PREPARE) else walk.unprepared()

@@ -14,18 +14,15 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
-
-from contract import exit_codes, failures, logs
+from contract import environment, exit_codes, failures, logs
 from contract.addresses import no_proxy, tracking_uri
 from contract.failures import Cancelled, cancel
 from contract.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
+from pipelines.definition import nodes as graph
+
+os.environ.update(environment.for_tensorflow())
 
 logger = logging.getLogger("pipelines.execution.node")  # not __name__: as a program, that is "__main__"
-
-TAKES_GPU = ("train", "compress")
 
 
 class Attempt:
@@ -68,11 +65,11 @@ class Attempt:
 
     def _run(self) -> NodeResult:
         # Imported here: a bad argument should not cost the time that TFX takes to import.
-        if self.node == "prepare":
+        if self.node == graph.PREPARE:
             from pipelines.runs import prepare
 
             return NodeResult(SUCCEEDED, mlflow_run_url=prepare.run(self.folder))
-        if self.node == "close":
+        if self.node == graph.CLOSE:
             from pipelines.runs import close
 
             return NodeResult(SUCCEEDED, mlflow_run_url=close.run(self.folder))
@@ -89,8 +86,8 @@ def run(pipeline: str, run_id: str, node: str) -> int:
     Raises:
         SettingsError: If the run id could not be one.
     """
-    if node not in TAKES_GPU:
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    if node not in graph.TAKE_GPU:
+        os.environ.update(environment.WITHOUT_GPU)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, cancel)
     return Attempt(RunFolder.here(pipeline, run_id), node).run()

@@ -9,9 +9,10 @@ from typing import Any
 from components import runtime
 from contract.errors import SettingsError
 from contract.failures import Cancelled, explain
-from contract.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
+from contract.run_folder import FAILED, PIPELINE_IR, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
+from pipelines.definition.nodes import APPROVE, EVALUATE, EVALUATE_COMPRESSED, PUSH, REGISTER, VALIDATE
 from pipelines.lineage import launch, metadata
-from pipelines.runs import data_schema, prepare, resume
+from pipelines.runs import data_schema, resume
 from pipelines.tracking import approval, model_card, node_report
 from pipelines.tracking.evaluation_report import Parent
 from pipelines.tracking.metric_buffer import Curve
@@ -21,10 +22,6 @@ from serving.registry.registry import Registry
 logger = logging.getLogger(__name__)
 
 REPORT = "report"
-REGISTER, PUSH = "register", "push"
-
-# The nodes that judge a model and the compressed one that is made from it.
-FLOAT, COMPRESSED = "evaluate", "evaluate_compressed"
 
 
 class TrackedNode:
@@ -42,7 +39,7 @@ class TrackedNode:
     def __init__(self, folder: RunFolder, node: str) -> None:
         self.folder, self.node = folder, node
         self.prepared: Mapping[str, Any] = folder.require(RUN)
-        self.representation = launch.from_json(folder.require(prepare.REPRESENTATION))
+        self.representation = launch.from_json(folder.require(PIPELINE_IR))
         if node not in launch.node_ids(self.representation):
             known = ", ".join(launch.node_ids(self.representation))
             raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
@@ -50,10 +47,10 @@ class TrackedNode:
         if node == PUSH and approval.is_missing(folder):
             raise SettingsError(
                 f"Expected a person's approval of the version that run {folder.run_id} has registered last, and there "
-                f"is none. Clear `{approval.NODE}`, which asks; or choose a version with `slipway promote`."
+                f"is none. Clear `{APPROVE}`, which asks; or choose a version with `slipway promote`."
             )
         if node == REGISTER:
-            folder.forget_result(approval.NODE)  # what was answered was about what was registered then
+            folder.forget_result(APPROVE)  # what was answered was about what was registered then
         self.tracker = Tracker(self.prepared["tracking_uri"], folder.pipeline)
         self.child = self.tracker.open(
             folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]
@@ -77,7 +74,7 @@ class TrackedNode:
                 classes = self.prepared["config"]["data"]["classes"]
                 finding = node_report.collect(execution, report, classes, self._parent())
                 node_report.log(self.tracker, self.child, execution, finding, report)
-                if self.node == "validate":
+                if self.node == VALIDATE:
                     data_schema.accept_first(self.folder, execution.inputs["schema"][0].uri)
         except (Exception, Cancelled) as error:
             self._close_failed(error)
@@ -99,10 +96,10 @@ class TrackedNode:
         )
 
     def _parent(self) -> Parent | None:
-        if self.node != COMPRESSED:
+        if self.node != EVALUATE_COMPRESSED:
             return None
         max_drop = self.prepared["config"]["compress"]["max_accuracy_drop"]
-        return Parent.judged_by(self.folder.results().get(FLOAT), max_drop)
+        return Parent.judged_by(self.folder.results().get(EVALUATE), max_drop)
 
     def _context(self) -> runtime.NodeContext:
         return runtime.NodeContext(

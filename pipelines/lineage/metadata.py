@@ -7,6 +7,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
 from tfx.types import Artifact, artifact_utils
 
+from pipelines.definition.nodes import VALIDATE
 from pipelines.lineage import metadata_uri
 
 SUCCESSFUL = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
@@ -105,7 +106,7 @@ def accepted_statistics(store: Metadata, pipeline: str, source_digest: str) -> s
 
     `None` where there is no such data, or its files are gone.
     """
-    for each in _successful(store, pipeline, "validate"):
+    for each in _successful(store, pipeline, VALIDATE):
         inputs = artifacts(store, each.id, mlmd.Event.INPUT)
         (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
         if examples.get_string_custom_property("source_digest") != source_digest:

@@ -10,11 +10,11 @@ Reads and writes text; knows nothing of TensorFlow.
 import datetime
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from contract import files
 from contract.errors import SettingsError
 
 CURATED_DIR = Path(__file__).parents[1] / "schemas"
@@ -71,7 +71,7 @@ def path_of(pipeline: str, pipeline_dir: Path, found: Accepted) -> Path:
 def keep(pipeline_dir: Path, text: str) -> Path:
     """Stores a schema by its content and returns its file."""
     path = _by_content(pipeline_dir, hashlib.sha256(text.encode()).hexdigest())
-    _draft(path, text).replace(path)
+    files.write(path, text)
     return path
 
 
@@ -89,22 +89,14 @@ def accept(pipeline_dir: Path, text: str, *, run_id: str, data_digest: str, by: 
     at = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     made = Accepted(sha256, run_id, data_digest, at, by)
     path = pipeline_dir / "schemas" / ACCEPTED
-    draft = _draft(path, json.dumps(asdict(made), indent=2) + "\n")
+    record = json.dumps(asdict(made), indent=2) + "\n"
     if by == FIRST_RUN:
         with suppress(FileExistsError):
-            os.link(draft, path)  # of two first runs at once, one is first
-        draft.unlink()
+            files.write_once(path, record)  # of two first runs at once, one is first
     else:
-        draft.replace(path)
+        files.write(path, record)
     return made
 
 
 def _by_content(pipeline_dir: Path, sha256: str) -> Path:
     return pipeline_dir / "schemas" / f"{sha256}.pbtxt"
-
-
-def _draft(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    return draft

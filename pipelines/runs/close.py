@@ -6,7 +6,8 @@ from typing import Any
 
 from contract.addresses import tracking_uri
 from contract.errors import SettingsError
-from contract.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
+from contract.run_folder import FAILED, OUTCOME, REFUSED, RUN, SUCCEEDED, SUMMARY, NodeResult, RunFolder
+from pipelines.definition.nodes import AROUND, PUSH, REGISTER
 from pipelines.runs import resume
 from pipelines.tracking import approval
 from pipelines.tracking.tracker import Tracker
@@ -16,15 +17,12 @@ from serving.registry.registry import Registry
 
 logger = logging.getLogger(__name__)
 
-SUMMARY = "summary.json"
-OUTCOME = "outcome.json"
 BROKEN = ("failed", "upstream_failed")
-NOT_NODES = ("prepare", "close")
 NOT_REACHED = ("skipped", "upstream_failed")  # what such a task failed of was in an earlier attempt
 
 
 def _cancelled(tasks: Mapping[str, str]) -> str:
-    broken = sorted(task for task, state in tasks.items() if state == "failed" and task not in NOT_NODES)
+    broken = sorted(task for task, state in tasks.items() if state == "failed" and task not in AROUND)
     return f"{', '.join(broken)} failed or was stopped; see its log" if broken else ""
 
 
@@ -36,13 +34,13 @@ def _because(results: Mapping[str, NodeResult], state: str) -> str:
 def _ending(pipeline: str, tasks: Mapping[str, str], results: Mapping[str, NodeResult]) -> tuple[str, str]:
     """Returns the state of a run, and why. A failure counts more than a refusal."""
     failed = _because(results, FAILED) or _cancelled(tasks)
-    if failed or any(state in BROKEN for task, state in tasks.items() if task not in NOT_NODES):
+    if failed or any(state in BROKEN for task, state in tasks.items() if task not in AROUND):
         return FAILED, failed
     if refused := _because(results, REFUSED):
         return REFUSED, refused
-    if "push" in results:
+    if PUSH in results:
         return SUCCEEDED, ""
-    registered = results["register"].metrics if "register" in results else None
+    registered = results[REGISTER].metrics if REGISTER in results else None
     version = f"{registered['version']:.0f}" if registered else "VERSION"
     return REFUSED, f"nobody approved the promotion; go live with `slipway promote {pipeline} {version}`"
 
@@ -53,7 +51,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     left = {
         node: result
         for node, result in folder.results().items()
-        if node not in NOT_NODES and not (result.state == FAILED and tasks.get(node) in NOT_REACHED)
+        if node not in AROUND and not (result.state == FAILED and tasks.get(node) in NOT_REACHED)
     }
     order = list(resume.upstream(folder))
     results = {node: left[node] for node in (*order, *left) if node in left}
@@ -134,7 +132,7 @@ def _note_decision(folder: RunFolder, tracker: Tracker, parent: str) -> None:
     if not decision:
         return
     tracker.tag(parent, {f"slipway.approval_{name}": value for name, value in decision.items()})
-    registered = folder.results().get("register")
+    registered = folder.results().get(REGISTER)
     if decision["answer"] == approval.REJECTED and registered and registered.metrics:
         registry, version = Registry(tracker.uri), int(registered.metrics["version"])
         try:

@@ -7,12 +7,11 @@ from components.validation import schema as schemas
 from contract.errors import SettingsError
 from contract.run_folder import RUN, SUCCEEDED, RunFolder
 from pipelines.definition.config import PipelineConfig
+from pipelines.definition.nodes import STATISTICS
 from pipelines.lineage import metadata
 from pipelines.lineage.metadata_store import Store
 from pipelines.runs import accepted_schema
 from pipelines.runs.accepted_schema import FIRST_RUN, Accepted
-
-STATISTICS = "statistics"
 
 
 def to_import(folder: RunFolder, config: PipelineConfig, digest: str) -> str | None:

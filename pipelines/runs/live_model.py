@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from components.export import SERVING_DIR
+from contract import environment, files
 from contract.errors import SHOWN_FAILURES, SlipwayError
 from contract.state import PROJECT
 from pipelines.definition.config import DataSettings
@@ -27,7 +28,6 @@ from serving.registry.registry import DIGEST_TAG, Registry
 CLASSES = "slipway.classes"  # tag of a registered version: JSON list, in the order of the outputs
 
 LOAD_TIMEOUT_S = 240
-QUIET = {"CUDA_VISIBLE_DEVICES": "-1", "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 class IncomparableError(SlipwayError):
@@ -114,7 +114,7 @@ def _facts(model: Path) -> dict[str, Any]:
         done = subprocess.run(
             command,
             cwd=PROJECT,
-            env={**os.environ, **QUIET},
+            env={**os.environ, **environment.TENSORFLOW, **environment.WITHOUT_GPU},
             capture_output=True,
             text=True,
             timeout=LOAD_TIMEOUT_S,
@@ -125,9 +125,7 @@ def _facts(model: Path) -> dict[str, Any]:
     except subprocess.CalledProcessError as error:
         last = error.stderr.strip().rpartition("\n")[2]
         return {"problem": f"the process ended with exit code {error.returncode}: {last}"}
-    draft = known.with_name(f".{known.name}")
-    draft.write_text(done.stdout.strip().rpartition("\n")[2])
-    draft.replace(known)
+    files.write(known, done.stdout.strip().rpartition("\n")[2])
     return dict(json.loads(known.read_text()))
 
 

@@ -1,30 +1,21 @@
-"""The model server that candidates are tried on: which program, and which code that program is."""
+"""Which code the model server is that candidates are tried on."""
 
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract.model_server import EMBEDDED
 from pipelines.lineage import code_digest
 from serving import digest
 
-BINARY = "tensorflow_model_server"
-EMBEDDED = "serving.server"
 TIMEOUT_S = 60
-
-
-def command() -> list[str]:
-    """Returns the model server's program: the real one where it is installed, else the embedded one."""
-    binary = shutil.which(BINARY)
-    return [binary] if binary else [sys.executable, "-m", EMBEDDED]
 
 
 def version(command: Sequence[str]) -> str:
     """Returns what tells this server's code from any other's, for the cache's key of what was tried on it.
 
     Args:
-        command: As `command` returns it.
+        command: Its program and first arguments.
     """
     if EMBEDDED in command:
         code = code_digest.of([f"{EMBEDDED}.__main__"])

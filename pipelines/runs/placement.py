@@ -1,6 +1,9 @@
 """Where a run reads and writes on this machine, and which data it is about."""
 
+import sys
+
 from components.ingestion import sources
+from contract import model_server
 from contract.addresses import grpc_target, tracking_uri
 from contract.run_folder import RunFolder
 from contract.state import StateFolder
@@ -8,7 +11,8 @@ from pipelines.definition.config import PipelineConfig
 from pipelines.definition.pipeline import Placement
 from pipelines.lineage import metadata
 from pipelines.lineage.metadata_store import Store
-from pipelines.runs import data_schema, model_server
+from pipelines.runs import data_schema
+from pipelines.runs.model_server import version
 
 
 def on_data_of_now(folder: RunFolder, config: PipelineConfig) -> Placement:
@@ -35,14 +39,14 @@ def on_known_data(
         accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
         schema: File of the schema that the data is held to; `None` infers one from the data.
     """
-    command = model_server.command()
+    command = model_server.program(sys.executable)
     return Placement(
         pipeline_root=str(folder.pipeline_dir / "artifacts"),
         tracking_uri=tracking_uri(),
         grpc_target=grpc_target(),
         models_dir=str(StateFolder.from_environment().models),
         server_command=command,
-        server_version=model_server.version(command),
+        server_version=version(command),
         source_digest=source_digest,
         accepted_statistics=accepted_statistics,
         schema=schema,

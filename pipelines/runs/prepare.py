@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from contract.errors import SettingsError
-from contract.run_folder import RUN, SUCCEEDED, RunFolder
+from contract.run_folder import PIPELINE_IR, REQUEST, RUN, SUCCEEDED, RunFolder
 from pipelines.definition import config as configuration
-from pipelines.definition import manifest
+from pipelines.definition import form, manifest
 from pipelines.definition import pipeline as image_pipeline
 from pipelines.definition.config import PipelineConfig
+from pipelines.definition.nodes import INGEST, JUDGES, TRAIN
 from pipelines.definition.pipeline import Placement, create_pipeline
 from pipelines.lineage import code_version, launch, metadata
 from pipelines.runs import baseline as comparison
@@ -24,11 +24,6 @@ from serving.registry.registry import Registry
 
 logger = logging.getLogger(__name__)
 
-REQUEST = "request.json"
-REPRESENTATION = "pipeline.json"
-INGEST = "ingest"
-TRAIN = "train"
-JUDGES = {"evaluate", "evaluate_compressed"}  # one comparison for both
 
 LONGEST_TAG = 8000  # MLflow's limit on a tag of a run
 
@@ -38,9 +33,14 @@ def _request(folder: RunFolder) -> dict[str, Any]:
 
 
 def _configured(folder: RunFolder, request: Mapping[str, Any]) -> PipelineConfig:
+    """Resolves the configuration; the request keeps those of its values that differ from it as it is now."""
+    said = configuration.load(folder.pipeline)
     if "dag_id" in request:
-        manifest.check_drawn(configuration.load(folder.pipeline))
-    return configuration.load(folder.pipeline, request["values"], f"the values set for {folder.run_id}")
+        manifest.check_compiled(said)
+    changed = form.changes(said, request["values"])
+    folder.write(REQUEST, {**request, "values": changed})
+    logger.info("Values set: %s", ", ".join(f"{key}={value}" for key, value in changed.items()) or "none")
+    return configuration.load(folder.pipeline, changed, f"the values set for {folder.run_id}")
 
 
 def _takes_data(folder: RunFolder, done: Collection[str]) -> bool:
@@ -74,10 +74,11 @@ def run(folder: RunFolder) -> str:
     configuration always does.
 
     Raises:
-        SettingsError: If a value is unknown, malformed or out of range, or Airflow drew a stale manifest.
+        SettingsError: If a value is unknown, malformed or out of range, Airflow shows a stale manifest, or another
+            version of Slipway prepared the run.
         DataError: If the data cannot be found, or changes while it is read.
     """
-    request, prepared = _request(folder), folder.read(RUN)
+    request, prepared = _request(folder), folder.require(RUN) if folder.is_prepared() else {}
     if prepared and not _takes_data(folder, request["done"]):
         return _go_on(folder, prepared, request["done"])
     config = PipelineConfig(**prepared["config"]) if prepared else _configured(folder, request)
@@ -115,12 +116,7 @@ def run(folder: RunFolder) -> str:
 
 def _go_on(folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str]) -> str:
     """Prepares a run again whose data stays as it is. Returns the page of its MLflow run."""
-    judges = JUDGES & set(resume.upstream(folder))
-    if judges and "promotion" not in prepared:
-        raise SettingsError(
-            f"Run {folder.run_id} was prepared by an earlier version of Slipway, and does not say what its model is "
-            f"judged by. Clear `{INGEST}`, which prepares it anew, or start a new run."
-        )
+    judges = set(JUDGES) & set(resume.upstream(folder))  # one comparison for all
     tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
     parent = tracker.open(folder.run_id, "")
     # What was refused or failed stands until its node has run again; a success is one of what came before it then.
@@ -195,7 +191,7 @@ def _compile(folder: RunFolder, config: PipelineConfig, placed: Placement) -> co
     )
     complete = replace(placed, judged_against=compared.judged_against, live_model=compared.model)
     representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
-    folder.write(REPRESENTATION, launch.to_json(representation))
+    folder.write(PIPELINE_IR, launch.to_json(representation))
     _import(representation, folder)
     if compared.version != compared.live and not compared.reason:
         logger.info(

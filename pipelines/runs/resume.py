@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contract.errors import SettingsError
-from contract.run_folder import RUN, SUCCEEDED, NodeResult, RunFolder
+from contract.run_folder import PIPELINE_IR, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.definition.nodes import IMPORTER
 
-REPRESENTATION = "pipeline.json"
 SHOWN_RUNS = 5
 
 
@@ -29,7 +28,7 @@ def upstream(folder: RunFolder) -> dict[str, tuple[str, ...]]:
 
     What only `prepare` runs is left out.
     """
-    nodes = [each["pipeline_node"] for each in folder.read(REPRESENTATION).get("nodes", ())]
+    nodes = [each["pipeline_node"] for each in folder.read(PIPELINE_IR).get("nodes", ())]
     shown = [node for node in nodes if node["node_info"]["type"]["name"] != IMPORTER]
     ids = {node["node_info"]["id"] for node in shown}
     return {
@@ -45,11 +44,13 @@ def plan(folder: RunFolder, node: str) -> Plan:
     it is used as it is.
 
     Raises:
-        SettingsError: If there is no such run or node, or something before the node has not succeeded.
+        SettingsError: If there is no such run or node, another version of Slipway prepared it, or something before the
+            node has not succeeded.
     """
     edges = upstream(folder)
     if not edges:
         raise SettingsError(_unknown_run(folder))
+    folder.require(RUN)
     if node not in edges:
         raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {', '.join(edges)}.")
     results = folder.results()
@@ -112,9 +113,7 @@ def _ancestors(edges: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
 
 
 def _unknown_run(folder: RunFolder) -> str:
-    runs = sorted(
-        folder.pipeline_dir.glob(f"runs/*/{REPRESENTATION}"), key=lambda path: -path.stat().st_mtime
-    )
+    runs = sorted(folder.pipeline_dir.glob(f"runs/*/{PIPELINE_IR}"), key=lambda path: -path.stat().st_mtime)
     known = ", ".join(path.parent.name for path in runs[:SHOWN_RUNS]) or "none yet"
     more = f" and {len(runs) - SHOWN_RUNS} older ones" if len(runs) > SHOWN_RUNS else ""
     return f"Expected a prepared run of {folder.pipeline}, got {folder.run_id!r}. Known, newest first: {known}{more}."

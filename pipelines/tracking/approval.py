@@ -5,16 +5,16 @@ from typing import Any
 
 from contract.addresses import rest_url
 from contract.run_folder import RUN, RunFolder
+from pipelines.definition.nodes import APPROVE, REGISTER
 from pipelines.tracking import model_card
 
-NODE = "approve"
 APPROVED = "approved"
 REJECTED = "rejected"
 
 
 def decision(folder: RunFolder) -> Mapping[str, str]:
     """Returns what was answered: `answer`, `by` and `at`; empty where nobody was asked, or nobody has answered yet."""
-    result = folder.results().get(NODE)
+    result = folder.results().get(APPROVE)
     return (result.decision or {}) if result else {}
 
 
@@ -22,7 +22,7 @@ def is_missing(folder: RunFolder) -> bool:
     """Returns whether a person has to approve the run's promotion, and has not."""
     if folder.require(RUN)["promotion"]["mode"] == "auto":
         return False
-    registered = folder.results().get("register")
+    registered = folder.results().get(REGISTER)
     if registered and registered.already_live:
         return False
     return decision(folder).get("answer") != APPROVED

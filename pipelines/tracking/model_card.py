@@ -5,25 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contract.run_folder import RUN, NodeResult, RunFolder
+from pipelines.definition.nodes import COMPRESS, INFRA_VALIDATE, JUDGES, NODES
 from serving.registry.registry import Registry
 
-JUDGES = ("evaluate_compressed", "evaluate")  # the first that ran judged the candidate itself
 SHOWN_CLASSES = 20
 TAG = "slipway.measured"  # of a version: what `measured` returned, as JSON
 MEASURED = (
-    ("Size, float SavedModel", "compress", "float_saved_model_bytes", "{:,.0f} bytes"),
-    ("Size, compressed SavedModel", "compress", "compressed_saved_model_bytes", "{:,.0f} bytes"),
-    ("Size, int8 TFLite", "compress", "int8_tflite_bytes", "{:,.0f} bytes"),
-    ("Sparsity", "compress", "sparsity", "{:.4f}"),
-    ("Latency p50", "infra_validate", "latency_p50_ms", "{:.1f} ms"),
-    ("Latency p99", "infra_validate", "latency_p99_ms", "{:.1f} ms"),
-)
-PAGES = (
-    ("train", "curves of the training"),
-    ("evaluate", "confusion matrix of the float model"),
-    ("evaluate_compressed", "confusion matrix of the compressed model"),
-    ("compress", "accuracy against size"),
-    ("infra_validate", "latency on a real server"),
+    ("Size, float SavedModel", COMPRESS, "float_saved_model_bytes", "{:,.0f} bytes"),
+    ("Size, compressed SavedModel", COMPRESS, "compressed_saved_model_bytes", "{:,.0f} bytes"),
+    ("Size, int8 TFLite", COMPRESS, "int8_tflite_bytes", "{:,.0f} bytes"),
+    ("Sparsity", COMPRESS, "sparsity", "{:.4f}"),
+    ("Latency p50", INFRA_VALIDATE, "latency_p50_ms", "{:.1f} ms"),
+    ("Latency p99", INFRA_VALIDATE, "latency_p99_ms", "{:.1f} ms"),
 )
 
 
@@ -71,7 +64,8 @@ def figures(folder: RunFolder, champion: Mapping[str, float]) -> Iterator[str]:
         champion: What `measured` returned for the live version; empty where nothing is live or nobody noted it.
     """
     prepared, results = folder.require(RUN), folder.results()
-    judge = next((node for node in JUDGES if node in results), "")
+    # The last one that ran judged the candidate itself.
+    judge = next((node for node in reversed(JUDGES) if node in results), "")
     metrics = (results[judge].metrics or {}) if judge else {}
     yield from _accuracies(metrics, prepared["config"]["data"]["classes"])
     yield from _measured(measured(folder), champion)
@@ -137,7 +131,7 @@ def _measured(candidate: Mapping[str, float], champion: Mapping[str, float]) -> 
 
 
 def _links(results: Mapping[str, NodeResult]) -> Iterator[str]:
-    for node, shown in PAGES:
-        if node in results and results[node].mlflow_run_url:
-            yield f"- [{node}]({results[node].mlflow_run_url}): {shown}"
+    for spec in NODES:
+        if spec.page and spec.id in results and results[spec.id].mlflow_run_url:
+            yield f"- [{spec.id}]({results[spec.id].mlflow_run_url}): {spec.page}"
     yield ""

@@ -4,12 +4,12 @@ Whoever finds one knows that a release was interrupted, and has all it takes to 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from contract import files
 from serving.errors import ReleaseError
 from serving.registry.version import Roles
 from serving.release.models_config import ServedModel
@@ -49,12 +49,7 @@ class Journal:
             "served": {"versions": sorted(self.served.versions), "labels": dict(self.served.labels)},
             "on_disk": sorted(self.on_disk),
         }
-        draft = folder / f"{FILE}.draft"
-        with draft.open("w") as file:
-            json.dump(content, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(folder / FILE)
+        files.write(folder / FILE, json.dumps(content, indent=2), durable=True)
 
     def begin_undoing(self, folder: Path) -> None:
         """Notes that there is no way forward any more."""

@@ -3,14 +3,13 @@
 Each model has an entry of its own. Slipway changes the entries of its models, and leaves every other as it is.
 """
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf import text_format
 
+from contract import files
 from serving import digest
 from serving.apis import model_server_config_pb2
 from serving.errors import ReleaseError
@@ -143,11 +142,5 @@ def put(
 
 
 def write(config: model_server_config_pb2.ModelServerConfig, path: Path) -> None:
-    """Writes the whole file under a temporary name and renames it, so that no reader sees half of it."""
-    text = text_format.MessageToString(config)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{FILE}-", delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
+    """Writes the whole file; no reader sees half of it."""
+    files.write(path, text_format.MessageToString(config), durable=True)

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from contract.model_server import WARMUP_FILE
 from serving import tensors
 from serving.apis import predict_pb2, prediction_log_pb2
 from serving.client import Client
 from serving.errors import ReleaseError
-
-WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 
 def _records(path: Path) -> Iterator[bytes]:

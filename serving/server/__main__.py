@@ -2,9 +2,11 @@
 
 import os
 
+from contract import environment
+
 # Read when TensorFlow is imported, which `serve` does.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its errors belong into the log of a server
+os.environ.update(environment.for_tensorflow())
 os.environ.setdefault(
     "TF_FORCE_GPU_ALLOW_GROWTH", "true"
 )  # the rest of a GPU's memory stays free for training

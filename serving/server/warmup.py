@@ -8,6 +8,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from contract.model_server import WARMUP_FILE
 from serving.server import tensors
 from serving.server.errors import Code, ServingError, invalid_argument
 from serving.server.model_ref import DEFAULT_SIGNATURE
@@ -16,7 +17,6 @@ from serving.server.servable import SavedModel
 
 _log = logging.getLogger(__name__)
 
-WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_RECORDS = 1000
 
 

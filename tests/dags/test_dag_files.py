@@ -10,7 +10,8 @@ from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.triggers.base import BaseEventTrigger
 
-from dags.environment import PROJECT
+from contract.manifest import training_dag_id
+from contract.state import PROJECT
 
 FORBIDDEN = ("tensorflow", "tfx", "mlflow", "great_expectations", "components", "pipelines", "serving")
 PARSE = f"""
@@ -33,7 +34,9 @@ def add(manifests, tiny):
     """Puts a manifest into the folder, under this name and with these changes."""
 
     def put(name: str, **changes) -> None:
-        (manifests / f"{name}.json").write_text(json.dumps(tiny | {"pipeline": name} | changes))
+        (manifests / f"{name}.json").write_text(
+            json.dumps(tiny | {"pipeline": name, "dag_id": training_dag_id(name)} | changes)
+        )
 
     return put
 
@@ -43,7 +46,7 @@ def test_the_dags_of_the_committed_manifests_load():
 
     assert bag.import_errors == {}
     committed = {path.stem for path in (PROJECT / "pipelines" / "manifests").glob("*.json")}
-    assert set(bag.dags) == {"release"} | {f"train_{name}" for name in committed}
+    assert set(bag.dags) == {"release"} | {training_dag_id(name) for name in committed}
 
 
 def test_only_the_files_that_define_dags_are_parsed():
@@ -57,7 +60,7 @@ def test_only_the_files_that_define_dags_are_parsed():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"timezone": 5}, "two.json: timezone must be a string, got 5"),
+        ({"timezone": 5}, "two.json: timezone must be a valid string, got 5"),
         (
             {"schedule": "at night"},
             "two.json: .*schedule must be a cron expression or null, got .at night.: Exactly 5",
@@ -89,6 +92,27 @@ def test_a_broken_manifest_is_shown_and_takes_no_other_dag_with_it(add, changes,
     assert error[0].endswith("dags/manifest_check.py")
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(error[1])
+
+
+def test_two_manifests_that_want_the_same_dag_are_shown(add):
+    add("one")
+    add("two", dag_id="train_one")
+
+    bag = DagBag()
+
+    assert set(bag.dags) == {"train_one", "release"}
+    (error,) = bag.import_errors.values()
+    assert "two.json: dag_id must be unique, and 'train_one' is taken" in error
+
+
+def test_a_manifest_of_another_kind_is_left_to_the_file_that_builds_that_kind(add):
+    add("one")
+    add("two", kind="monitoring", dag_id="watch_two")
+
+    bag = DagBag()
+
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {"train_one", "release"}
 
 
 def test_every_broken_manifest_is_named(add):

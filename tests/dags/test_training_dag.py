@@ -6,11 +6,16 @@ from airflow.sdk import CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
-from dags.environment import PROJECT
-from dags.training_dag import draw
+from contract import manifest
+from contract.state import PROJECT
+from dags.training_dag import build_valid_dag
 
 COMMITTED = sorted((PROJECT / "pipelines" / "manifests").glob("*.json"))
 PATHS = [PROJECT / "tests" / "dags" / "manifests" / "tiny.json", *COMMITTED]
+
+
+def build(path):
+    return build_valid_dag(manifest.read(path), path)
 
 
 @pytest.fixture(params=PATHS, ids=[path.name for path in PATHS])
@@ -25,11 +30,11 @@ def content(path):
 
 @pytest.fixture
 def dag(path):
-    return draw(path)
+    return build(path)
 
 
 def test_tasks_edges_and_groups_are_those_of_the_manifest(dag, content):
-    assert dag.dag_id == f"train_{content['pipeline']}"
+    assert dag.dag_id == content["dag_id"]
     assert set(dag.task_ids) == {node["id"] for node in content["nodes"]}
     for node in content["nodes"]:
         task = dag.get_task(node["id"])
@@ -40,11 +45,11 @@ def test_tasks_edges_and_groups_are_those_of_the_manifest(dag, content):
 
 
 def test_groups_carry_their_titles(dag, content):
-    drawn = {
+    shown = {
         group.group_id: group.group_display_name for group in dag.task_group.get_task_group_dict().values()
     }
 
-    assert {group["id"]: group["title"] for group in content["groups"]}.items() <= drawn.items()
+    assert {group["id"]: group["title"] for group in content["groups"]}.items() <= shown.items()
 
 
 def test_tasks_take_their_limits_from_the_manifest(dag, content):
@@ -75,8 +80,8 @@ def test_the_run_is_opened_and_closed_around_everything_else(dag):
 def test_the_form_is_that_of_the_manifest(dag, content):
     for name, schema in content["params"].items():
         param = dag.params.get_param(name)
-        drawn = {"default": param.value, "description": param.description, **param.schema}
-        assert drawn == {"description": None} | schema
+        shown = {"default": param.value, "description": param.description, **param.schema}
+        assert shown == {"description": None} | schema
 
 
 def test_a_dag_that_is_new_does_not_run_the_slot_that_has_just_passed(tiny, manifests):
@@ -84,7 +89,7 @@ def test_a_dag_that_is_new_does_not_run_the_slot_that_has_just_passed(tiny, mani
     passed = now - timedelta(minutes=1)
     tiny["schedule"] = f"{passed.minute} {passed.hour} * * *"
     (manifests / "tiny.json").write_text(json.dumps(tiny | {"timezone": "UTC"}))
-    dag = draw(manifests / "tiny.json")
+    dag = build(manifests / "tiny.json")
 
     received = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     first = received.timetable.next_dagrun_info(
@@ -126,4 +131,4 @@ def test_a_manifest_without_a_schedule_is_started_by_hand(tiny, manifests):
     tiny["schedule"] = None
     (manifests / "tiny.json").write_text(json.dumps(tiny))
 
-    assert not draw(manifests / "tiny.json").timetable.can_be_scheduled
+    assert not build(manifests / "tiny.json").timetable.can_be_scheduled

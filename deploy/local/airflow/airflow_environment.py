@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from contract.addresses import HOST
+from contract.environment import ML_PYTHON_VARIABLE
+from contract.worker_protocol import SOCKET_VARIABLE
 from deploy.local.credentials import ADMIN, Credentials
 from deploy.local.settings import Stack
 
@@ -26,8 +28,8 @@ def airflow_environment(stack: Stack, credentials: Credentials) -> dict[str, str
     return {
         "AIRFLOW_HOME": str(stack.airflow),
         "MLFLOW_TRACKING_URI": stack.mlflow_url,
-        "SLIPWAY_ML_PYTHON": str(stack.ml_python),
-        "SLIPWAY_WORKER_SOCKET": str(stack.worker_socket),
+        ML_PYTHON_VARIABLE: str(stack.ml_python),
+        SOCKET_VARIABLE: str(stack.worker_socket),
         **{f"AIRFLOW__{option}": value for option, value in options.items()},
     }
 

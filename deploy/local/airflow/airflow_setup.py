@@ -12,11 +12,11 @@ from typing import Any
 
 from contract.addresses import HOST
 from contract.errors import UnavailableError
+from contract.manifest import GPU_POOL
 from deploy.local.airflow.airflow_environment import database_path
 from deploy.local.credentials import ADMIN, admin_password
 from deploy.local.settings import Stack
 
-POOL = {"name": "gpu", "slots": 1, "description": "One training at a time", "include_deferred": False}
 TIMEOUT_S = 30
 
 
@@ -65,9 +65,10 @@ def airflow_version(stack: Stack) -> str:
 
 def ensure_pool(stack: Stack) -> None:
     """Creates the pool `gpu` through the API; one that exists keeps the slots a person gave it."""
+    pool = {**GPU_POOL._asdict(), "include_deferred": False}
     login = {"username": ADMIN, "password": admin_password(stack.secrets)}
     token = _post(stack, "/auth/token", login, expected=http.client.CREATED)["access_token"]
-    _post(stack, "/api/v2/pools", POOL, token=token, expected=http.client.CREATED, also=http.client.CONFLICT)
+    _post(stack, "/api/v2/pools", pool, token=token, expected=http.client.CREATED, also=http.client.CONFLICT)
 
 
 def _post(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from contract import model_server
 from contract.addresses import HOST, no_proxy
 from deploy.local.airflow.airflow_environment import airflow_environment
 from deploy.local.credentials import Credentials
@@ -103,18 +103,12 @@ def _mlflow(stack: Stack) -> Program:
 
 
 def _model_server(stack: Stack) -> Program:
-    """TensorFlow Serving where it is installed, else the embedded server: both take the same flags."""
-    installed = shutil.which("tensorflow_model_server")
-    server = (installed,) if installed else (str(stack.ml_python), "-m", "serving.server")
-    flags = (
-        f"--port={stack.grpc_port}",
-        f"--rest_api_port={stack.rest_port}",
-        f"--model_config_file={stack.models_config}",
-        "--max_num_load_retries=0",
-        "--file_system_poll_wait_seconds=1",
-        "--allow_version_labels_for_unavailable_models=true",
+    command = (
+        *model_server.program(stack.ml_python),
+        *model_server.flags(stack.grpc_port, stack.rest_port),
+        *model_server.release_flags(stack.models_config),
     )
-    return Program("model-server", (*server, *flags), {"TF_USE_LEGACY_KERAS": "1"})
+    return Program("model-server", command)
 
 
 def _ml_worker(stack: Stack) -> Program:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
+from contract import files
 from contract.errors import UnavailableError
 from deploy.local.settings import Stack
 from deploy.local.supervision.programs import MARKER, Program, Start, shared_environment
@@ -52,13 +53,7 @@ def render(stack: Stack, programs: Sequence[Program]) -> str:
 
 def write_config(stack: Stack, programs: Sequence[Program]) -> None:
     """Writes the configuration; it holds secrets, so it is private from its first byte on."""
-    path = config_path(stack)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(render(stack, programs))
-    unfinished.replace(path)
+    files.write(config_path(stack), render(stack, programs), mode=0o600)
 
 
 def start_supervisord(stack: Stack) -> None:

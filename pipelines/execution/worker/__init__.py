@@ -5,7 +5,5 @@
     session      one node: a child in a process group of its own, its output streamed, its end reported
     fingerprint  tells when the code on disk is no longer the code in memory
 
-One request, `{"pipeline": ..., "run_id": ..., "node": ...}` on a line; answers are JSON lines: first
-`{"accepted": true}` or `{"refused": "why"}`, then `{"line": "..."}` for each line of the node's output, last
-`{"exit_code": 0}`. Closing the connection stops the node.
+What is said on the socket: `contract.worker_protocol`.
 """

@@ -9,14 +9,12 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata tells of each connection
-
-from contract import logs
+from contract import environment, logs
 from contract.errors import SlipwayError
 from contract.state import StateFolder
 from pipelines.execution.worker.server import Server, Stale, start_over
+
+os.environ.update(environment.for_tensorflow())
 
 logger = logging.getLogger("pipelines.execution.worker")
 

@@ -1,6 +1,5 @@
 """Listens on a private Unix socket and forks a session for each connection. Runs no TensorFlow op itself."""
 
-import json
 import logging
 import os
 import socket
@@ -12,41 +11,29 @@ from typing import Any, NoReturn
 from contract import logs
 from contract.errors import SlipwayError
 from contract.run_folder import RunFolder
+from contract.worker_protocol import LONGEST_REQUEST, REQUEST_TIMEOUT_S, Answer, Request
 from pipelines.execution.worker.fingerprint import fingerprint
 from pipelines.execution.worker.session import Session, send
 
 logger = logging.getLogger(__name__)
-
-REQUEST_TIMEOUT_S = 10.0
-LONGEST_REQUEST = 4096
-FIELDS = ("pipeline", "run_id", "node")
 
 
 class Stale(Exception):
     """The code on disk is not the code in memory."""
 
 
-def _request(connection: socket.socket) -> dict[str, str]:
+def _request(connection: socket.socket) -> Request:
     """Reads and checks one request.
 
     Raises:
-        SlipwayError: If it is anything but a pipeline, a run and a node, all of them text.
+        SlipwayError: If it asks for no node of a run that has a folder.
     """
     connection.settimeout(REQUEST_TIMEOUT_S)
     line = connection.makefile("rb").readline(LONGEST_REQUEST)
     connection.settimeout(None)
-    try:
-        request = json.loads(line)
-    except ValueError as error:
-        raise SlipwayError(f"Expected one JSON object on a line, got {line[:100]!r}.") from error
-    if not isinstance(request, dict) or set(request) != set(FIELDS):
-        raise SlipwayError(f"Expected exactly the fields {', '.join(FIELDS)}, got {request!r}.")
-    if not all(isinstance(value, str) and value for value in request.values()):
-        raise SlipwayError(f"Expected text in every field, got {request!r}.")
-    if not RunFolder.here(request["pipeline"], request["run_id"]).path.is_dir():
-        raise SlipwayError(
-            f"Expected a run of {request['pipeline']}, got {request['run_id']!r}: it has no folder."
-        )
+    request = Request.decode(line)
+    if not RunFolder.here(request.pipeline, request.run_id).path.is_dir():
+        raise SlipwayError(f"Expected a run of {request.pipeline}, got {request.run_id!r}: it has no folder.")
     return request
 
 
@@ -57,17 +44,17 @@ class _Handler(socketserver.BaseRequestHandler):
         try:
             request = _request(self.request)
         except (SlipwayError, OSError) as error:
-            send(self.request, {"refused": str(error)})
+            send(self.request, Answer(refused=str(error)))
             return
-        send(self.request, {"accepted": True})
+        send(self.request, Answer(accepted=True))
         Session(self.request, lambda: _run(request)).run()
 
 
-def _run(request: dict[str, str]) -> int:
+def _run(request: Request) -> int:
     from pipelines.execution import node
 
     logs.configure()
-    return node.run(request["pipeline"], request["run_id"], request["node"])
+    return node.run(request.pipeline, request.run_id, request.node)
 
 
 class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
@@ -96,7 +83,7 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Turns a client away when the code has changed since it was loaded, and starts over."""
         if fingerprint() != self.loaded:
-            send(request, {"refused": "the code on disk has changed; the worker is loading it anew"})
+            send(request, Answer(refused="the code on disk has changed; the worker is loading it anew"))
             raise Stale
         return True
 

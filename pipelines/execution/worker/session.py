@@ -4,17 +4,17 @@ Runs in a process of its own, so that a node that floods its log or ignores TERM
 """
 
 import ctypes
-import json
 import os
 import selectors
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
-GRACE_S = 10.0
+from contract.worker_protocol import GRACE_S, Answer
+
 BLOCK = 1 << 16
 LONGEST_LINE = 1 << 16  # a line without an end is passed on in pieces
 PR_SET_PDEATHSIG = 1
@@ -22,13 +22,13 @@ PR_SET_PDEATHSIG = 1
 Work = Callable[[], int]
 
 
-def send(connection: socket.socket, message: Mapping[str, Any]) -> None:
-    """Writes one answer, a JSON line.
+def send(connection: socket.socket, answer: Answer) -> None:
+    """Writes one answer.
 
     Raises:
         OSError: If the client is gone.
     """
-    connection.sendall(json.dumps(message).encode() + b"\n")
+    connection.sendall(answer.encode())
 
 
 def _become_node(work: Work, output: int) -> NoReturn:
@@ -120,11 +120,11 @@ class Session:
         if len(self.pending) > LONGEST_LINE or (not block and self.pending):
             lines, self.pending = [*lines, self.pending], b""
         for line in lines:
-            self._tell({"line": line.decode(errors="replace")})
+            self._tell(Answer(line=line.decode(errors="replace")))
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
+    def _tell(self, answer: Answer) -> None:
         try:
-            send(self.connection, message)
+            send(self.connection, answer)
         except OSError:
             self._stop()
 
@@ -150,4 +150,4 @@ class Session:
 
     def _say_end(self, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
-        self._tell({"exit_code": code})
+        self._tell(Answer(exit_code=code))

@@ -12,14 +12,21 @@ def test_nodes_run_in_order_and_their_results_become_xcoms(run_dag, ml):
     assert ml.ran() == ["prepare", "ingest", "train", "evaluate", "register", "push", "close"]
     assert ran.xcoms["train", "return_value"] == {
         "state": "succeeded",
+        "reason": "",
         "mlflow_run_url": "http://mlflow/train",
+        "cached": False,
+        "cached_from": "",
+        "seconds": 0.0,
     }
 
 
 def test_what_only_one_node_has_to_say_stays_out_of_its_xcom(run_short_dag, ml):
     ml.act(train={"result": {"state": "succeeded", "seconds": 1.5, "approval_body": "| a | b |"}})
 
-    assert run_short_dag().xcoms["train", "return_value"] == {"state": "succeeded", "seconds": 1.5}
+    left = run_short_dag().xcoms["train", "return_value"]
+
+    assert left["seconds"] == 1.5
+    assert "approval_body" not in left
 
 
 def test_a_refusal_skips_what_follows_closes_the_run_and_leaves_it_green(run_short_dag, ml):
@@ -120,16 +127,24 @@ def test_the_link_to_mlflow_is_there_however_the_node_ended(run_short_dag, ml, c
     assert run_short_dag().xcoms["train", "_link_MlflowRunLink"] == "http://mlflow/run/7"
 
 
-def test_the_form_reaches_the_ml_side_with_keys_that_airflow_does_not_know(run_short_dag, ml):
+def test_what_a_run_was_triggered_with_reaches_the_ml_side_with_keys_that_airflow_does_not_know(
+    run_short_dag, ml
+):
     ran = run_short_dag(conf={"train.epochs": 3, "train.epoch": 4})
 
     request = ml.run_file(ran.run_id, "request.json")
-    assert request["values"] == {"train.epochs": 3, "promotion": "auto", "train.epoch": 4}
+    assert request["values"] == {"train.epochs": 3, "train.epoch": 4}
     assert request["dag_id"] == "train_tiny"
     assert request["run_id"] == ran.run_id
     assert request["dag_run_url"].startswith("http://airflow.test/dags/train_tiny/runs/manual__")
     assert request["try_number"] == 1
     assert request["done"] == []
+
+
+def test_a_run_that_nobody_triggered_with_values_sets_none(run_short_dag, ml):
+    ran = run_short_dag()
+
+    assert ml.run_file(ran.run_id, "request.json")["values"] == {}
 
 
 def test_prepare_learns_which_tasks_keep_what_they_have_when_a_run_is_cleared(run_short_dag, ml, clear):

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from dags import environment
+from contract import environment
+from contract.state import PROJECT
 from dags.operators.process import ProcessRunner
 
 
@@ -17,8 +18,8 @@ def runner(ml):
         command = [str(environment.ml_python()), "-m", "pipelines.execution.node", "--pipeline", "tiny"]
         return ProcessRunner(
             [*command, "--run-id", "r1", "--node", "train"],
-            cwd=environment.PROJECT,
-            environment=environment.child_environment(os.environ),
+            cwd=PROJECT,
+            environment=environment.of_ml_process(),
             grace_s=grace_s,
         )
 
@@ -139,7 +140,7 @@ def test_nothing_outlives_a_task_that_is_killed_without_warning(ml, has_ended):
     ml.act(train={"hang": True, "ignore_term": True})
     task = subprocess.Popen(
         [sys.executable, "-c", TASK, str(environment.ml_python())],
-        env=environment.child_environment(os.environ) | {"PYTHONPATH": str(environment.PROJECT)},
+        env=environment.of_ml_process() | {"PYTHONPATH": str(PROJECT)},
     )
     pids = ml.wait_until_hanging()
 
@@ -168,3 +169,14 @@ def test_a_process_that_left_the_group_does_not_outlive_the_command(tmp_path, ha
 
     assert code == 0
     assert has_ended(int(heard[0]))
+
+
+def test_a_node_sees_no_secret_of_airflow(runner, ml, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "s3cret")
+    ml.act(train={"dump_environment": True})
+
+    runner().run(print)
+
+    dumped = (ml.home / "environment.json").read_text()
+    assert "s3cret" not in dumped
+    assert "AIRFLOW" not in dumped

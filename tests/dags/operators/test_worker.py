@@ -2,12 +2,14 @@ import json
 import signal
 import socket
 import threading
+from dataclasses import asdict
 
 import pytest
 
+from contract.worker_protocol import Request
 from dags.operators.worker import NotTakenError, PreferWorker, WorkerRunner, with_worker
 
-REQUEST = {"pipeline": "tiny", "run_id": "a-run", "node": "train"}
+REQUEST = Request("tiny", "a-run", "train")
 
 
 class Worker:
@@ -60,7 +62,7 @@ def test_the_worker_gets_the_node_and_its_lines_and_exit_code_come_back(path):
     lines = []
     assert WorkerRunner(path, REQUEST).run(lines.append) == 99
     worker.join()
-    assert worker.request == REQUEST
+    assert worker.request == asdict(REQUEST)
     assert lines == [f"The ML worker at {path} runs this node.", "epoch 1"]
 
 

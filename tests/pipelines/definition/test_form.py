@@ -45,3 +45,15 @@ def test_every_default_satisfies_its_own_schema(fields):
 def test_every_field_is_a_key_that_the_configuration_takes(fields):
     values = {key: field["default"] for key, field in fields.items()}
     assert config.load("digits", values) == config.load("digits")
+
+
+def test_a_value_that_is_the_configuration_s_own_is_no_change(fields):
+    sent = {key: field["default"] for key, field in fields.items()}
+    digits = config.load("digits")
+
+    assert form.changes(digits, sent) == {}
+    assert form.changes(digits, sent | {"train.epochs": 3}) == {"train.epochs": 3}
+
+
+def test_a_key_that_is_not_on_the_form_stays_for_the_configuration_to_refuse():
+    assert form.changes(config.load("digits"), {"train.epoch": 10}) == {"train.epoch": 10}

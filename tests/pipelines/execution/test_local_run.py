@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from contract import exit_codes
 from contract.errors import SettingsError
-from contract.run_folder import FAILED, RUN, RunFolder
+from contract.run_folder import FAILED, PIPELINE_IR, RUN, RunFolder
 from pipelines.definition import config
 from pipelines.execution import local_run
 from pipelines.execution import node as node_program
@@ -29,7 +29,7 @@ def prepared(tiny, tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     folder = RunFolder(tmp_path, "tiny", "first")
-    folder.write(prepare.REPRESENTATION, launch.to_json(tiny.compile("first")))
+    folder.write(PIPELINE_IR, launch.to_json(tiny.compile("first")))
     parent = Tracker(uri, "tiny").open("first", "")
     run = {
         "tracking_uri": uri,

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from contract.run_folder import RUN, RunFolder
+from contract.run_folder import PIPELINE_IR, RUN, RunFolder
 from dags.operators.process import ProcessRunner
 from dags.operators.worker import WorkerRunner
 from deploy.local.settings import Stack
 from pipelines.definition import config
 from pipelines.execution.node import Attempt
 from pipelines.lineage import launch
-from pipelines.runs import prepare
 from pipelines.tracking.tracker import Tracker
 from tests.pipelines.conftest import NODES
 
@@ -55,7 +54,7 @@ class Home:
 
     def prepare(self, tiny, parent):
         representation = tiny.compile(RUN_ID, root=self.path / "artifacts")
-        self.folder.write(prepare.REPRESENTATION, launch.to_json(representation))
+        self.folder.write(PIPELINE_IR, launch.to_json(representation))
         known = config.load("digits").model_dump()
         self.folder.write(
             RUN, {"tracking_uri": self.tracking_uri, "mlflow_run": parent, "tags": {}, "config": known}

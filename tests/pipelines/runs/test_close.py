@@ -1,6 +1,6 @@
 import pytest
 
-from contract.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
+from contract.run_folder import FAILED, OUTCOME, REFUSED, SUCCEEDED, NodeResult, RunFolder
 from pipelines.runs import close
 
 
@@ -32,14 +32,14 @@ def test_a_failure_counts_more_than_a_refusal(folder):
 
 
 def test_a_task_killed_before_it_could_speak_is_a_failure(folder):
-    folder.write(close.OUTCOME, {"tasks": {"train": "failed", "evaluate": "upstream_failed"}})
+    folder.write(OUTCOME, {"tasks": {"train": "failed", "evaluate": "upstream_failed"}})
     summary = left(folder, ingest=NodeResult(SUCCEEDED))
     assert summary["state"] == FAILED
     assert "train failed or was stopped" in summary["reason"]
 
 
 def test_a_run_without_anybody_to_approve_says_how_to_go_live(folder):
-    folder.write(close.OUTCOME, {"tasks": {"register": "success"}})
+    folder.write(OUTCOME, {"tasks": {"register": "success"}})
     summary = left(folder, register=NodeResult(SUCCEEDED, metrics={"version": 4.0}))
     assert summary["state"] == REFUSED
     assert "slipway promote digits 4" in summary["reason"]
@@ -48,6 +48,6 @@ def test_a_run_without_anybody_to_approve_says_how_to_go_live(folder):
 def test_a_failure_of_an_earlier_attempt_is_not_one_of_a_run_that_was_refused_since(folder):
     folder.write_result("evaluate", NodeResult(REFUSED, "too weak"))
     folder.write_result("push", NodeResult(FAILED, "the server is down"))
-    folder.write(close.OUTCOME, {"tasks": {"evaluate": "skipped", "push": "skipped"}})
+    folder.write(OUTCOME, {"tasks": {"evaluate": "skipped", "push": "skipped"}})
     summary = close.summarize(folder)
     assert (summary["state"], summary["reason"]) == (REFUSED, "evaluate: too weak")

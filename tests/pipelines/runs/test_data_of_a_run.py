@@ -12,11 +12,11 @@ from PIL import Image
 from cli.main import main
 from components.ingestion import sources
 from contract import exit_codes
-from contract.run_folder import FAILED, RUN, NodeResult, RunFolder
+from contract.run_folder import FAILED, PIPELINE_IR, REQUEST, RUN, NodeResult, RunFolder
 from pipelines.definition import config
 from pipelines.execution import local_run
 from pipelines.execution.node import Attempt
-from pipelines.runs import accepted_schema, close, prepare, resume
+from pipelines.runs import accepted_schema, close, resume
 
 DATA_NODES = ("ingest", "statistics", "schema", "anomalies", "validate")
 PIPELINE = """
@@ -50,7 +50,7 @@ class Shades:
     def start(self, run_id, nodes=DATA_NODES):
         """Prepares a run and runs its first nodes; returns the exit code of the last one that ran."""
         folder = self.folder(run_id)
-        folder.write(prepare.REQUEST, {"values": {}, "run_id": run_id, "done": []})
+        folder.write(REQUEST, {"values": {}, "run_id": run_id, "done": []})
         for node in ("prepare", *nodes):
             if code := Attempt(folder, node).run():
                 return code
@@ -131,7 +131,7 @@ def test_after_a_failed_validation_repairing_the_files_and_going_on_from_ingest_
     now = shades.digest()
     prepared = folder.require(RUN)
     assert prepared["data_digest"] == prepared["tags"]["slipway.data_digest"] == now != bad
-    assert now in json.dumps(folder.require(prepare.REPRESENTATION))
+    assert now in json.dumps(folder.require(PIPELINE_IR))
     runs = runs_of(folder)
     assert {runs[node].data.tags["slipway.data_digest"] for node in ("pipeline", *DATA_NODES)} == {now}
     assert now[:36] in {each.dataset.digest for each in runs["pipeline"].inputs.dataset_inputs}
@@ -160,7 +160,7 @@ def test_what_succeeded_on_data_that_the_run_no_longer_names_is_not_used_and_fai
     folder = shades.folder("first")
     shades.draw("dark/new.png", base=40)
     # As when somebody clears `ingest` alone, and what follows stays as it is.
-    folder.write(prepare.REQUEST, {"values": {}, "done": ["statistics", "schema", "anomalies", "validate"]})
+    folder.write(REQUEST, {"values": {}, "done": ["statistics", "schema", "anomalies", "validate"]})
     assert [Attempt(folder, node).run() for node in ("prepare", "ingest")] == [0, 0]
     assert Attempt(folder, "augment").run() == exit_codes.BAD_SETTINGS
     assert "succeeded on earlier data. Clear them too" in folder.results()["augment"].reason
@@ -191,7 +191,7 @@ def test_what_the_first_run_proposed_is_what_other_data_is_held_to(shades):
     assert shades.start("third") == 0
     assert shades.cached_from("third") == dict.fromkeys(DATA_NODES, "")
     kept = accepted_schema.path_of("shades", shades.folder("third").pipeline_dir, accepted)
-    assert str(kept) in json.dumps(shades.folder("third").require(prepare.REPRESENTATION))
+    assert str(kept) in json.dumps(shades.folder("third").require(PIPELINE_IR))
     assert "is_categorical: true" in kept.read_text()
     assert accepted_schema.accepted(shades.folder("third").pipeline_dir) == accepted
 

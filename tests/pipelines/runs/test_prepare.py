@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from tfx.orchestration.portable import inputs_utils
@@ -9,8 +10,9 @@ from components.training.model import build
 from components.training.settings import TrainingSettings
 from contract import exit_codes
 from contract.errors import SettingsError
-from contract.run_folder import FAILED, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
-from pipelines.definition import config
+from contract.model_server import BINARY, EMBEDDED
+from contract.run_folder import FAILED, PIPELINE_IR, REFUSED, REQUEST, RUN, SUCCEEDED, NodeResult, RunFolder
+from pipelines.definition import config, form, manifest
 from pipelines.definition import pipeline as image_pipeline
 from pipelines.execution import local_run
 from pipelines.execution.node import Attempt
@@ -55,13 +57,13 @@ class Run:
         return int(made.version), str(self.folder.pipeline_dir / "live" / sha256)
 
     def prepare(self, *done, **values):
-        self.folder.write(prepare.REQUEST, {"values": values, "done": list(done)})
+        self.folder.write(REQUEST, {"values": values, "done": list(done)})
         prepare.run(self.folder)
         return self.folder.require(RUN)
 
     def baseline(self):
         """Returns the folders of the models that `evaluate` would take for the live one."""
-        representation = launch.from_json(self.folder.require(prepare.REPRESENTATION))
+        representation = launch.from_json(self.folder.require(PIPELINE_IR))
         (node,) = [
             each.pipeline_node
             for each in representation.nodes
@@ -121,7 +123,7 @@ def test_a_run_that_cannot_be_compared_says_so_in_its_folder_and_in_mlflow(run):
     assert (prepared["live_version"], prepared["compared_with"]) == (version, None)
     assert prepared["promotion"]["mode"] == "approval"
     assert "its files are not those that were registered" in prepared["promotion"]["reason"]
-    representation = launch.from_json(run.folder.require(prepare.REPRESENTATION))
+    representation = launch.from_json(run.folder.require(PIPELINE_IR))
     assert image_pipeline.LIVE_MODEL not in launch.node_ids(representation)
     told = Tracker(run.uri, "digits").client.get_run(prepared["mlflow_run"]).data.tags
     assert told["slipway.promotion"] == "approval"
@@ -129,7 +131,7 @@ def test_a_run_that_cannot_be_compared_says_so_in_its_folder_and_in_mlflow(run):
 
 
 def test_another_server_is_another_key_of_the_cache(tmp_path, monkeypatch):
-    binary = tmp_path / model_server.BINARY
+    binary = tmp_path / BINARY
     binary.write_text("#!/bin/sh\necho TensorFlow ModelServer: 2.19.1\n")
     binary.chmod(0o755)
     first = model_server.version([str(binary)])
@@ -137,14 +139,14 @@ def test_another_server_is_another_key_of_the_cache(tmp_path, monkeypatch):
     binary.write_text(binary.read_text() + "# rebuilt\n")
     assert model_server.version([str(binary)]) != first
 
-    embedded = model_server.version(["python", "-m", model_server.EMBEDDED])
+    embedded = model_server.version(["python", "-m", EMBEDDED])
     read = model_server.code_digest.source
     monkeypatch.setattr(
         model_server.code_digest,
         "source",
         lambda path: read(path) + (b"\n# changed" if path.name == "servable.py" else b""),
     )
-    assert model_server.version(["python", "-m", model_server.EMBEDDED]) != embedded
+    assert model_server.version(["python", "-m", EMBEDDED]) != embedded
 
 
 def test_one_comparison_holds_for_the_float_and_the_compressed_model(run):
@@ -166,14 +168,108 @@ def test_what_a_task_that_runs_again_succeeded_with_before_is_forgotten(run):
     }
 
 
-@pytest.mark.parametrize("done", [("ingest",), ("ingest", "evaluate", "evaluate_compressed")])
-def test_a_run_that_an_earlier_version_prepared_says_how_to_go_on(run, done):
+def of_an_earlier_layout(folder):
+    """Leaves a run as earlier versions prepared one: without a layout, and with executors that are gone."""
+    prepared = {key: value for key, value in folder.read(RUN).items() if key != "layout"}
+    (folder.path / RUN).write_text(json.dumps(prepared))
+    representation = (folder.path / PIPELINE_IR).read_text()
+    (folder.path / PIPELINE_IR).write_text(representation.replace("components.", "components.gone."))
+
+
+@pytest.mark.parametrize("done", [(), ("ingest",), ("ingest", "evaluate", "evaluate_compressed")])
+def test_a_run_that_an_earlier_version_prepared_is_refused_whatever_is_cleared(run, done):
     run.prepare()
-    new = ("accepted_statistics", "schema", "compared_with", "promotion", "outdated")
-    run.folder.write(RUN, {key: value for key, value in run.folder.read(RUN).items() if key not in new})
-    with pytest.raises(SettingsError, match=r"prepared by an earlier version of Slipway.*Clear `ingest`"):
+    run.folder.write_result("ingest", NodeResult(SUCCEEDED))
+    of_an_earlier_layout(run.folder)
+    before = (run.folder.path / RUN).read_text()
+    refused = r"prepared by an earlier version of Slipway.*start a new run"
+
+    with pytest.raises(SettingsError, match=refused):
         run.prepare(*done)
-    assert run.prepare()["promotion"]["mode"] == "auto"
+    with pytest.raises(SettingsError, match=refused):
+        resume.plan(run.folder, "statistics")
+    for node in ("statistics", "push", "close"):
+        assert Attempt(run.folder, node).run() == exit_codes.BAD_SETTINGS
+        assert "start a new run" in run.folder.result(node).reason
+    assert (run.folder.path / RUN).read_text() == before
+
+
+class Yaml:
+    """The configuration of digits, in a folder where a test may change it, and its manifest."""
+
+    def __init__(self, folder):
+        self.path = folder / "digits.yaml"
+        self.text = config.config_path("digits").read_text()
+        folder.mkdir()
+
+    def has(self, epochs):
+        self.path.write_text(self.text.replace("epochs: 10", f"epochs: {epochs}"))
+
+    def compile(self):
+        manifest.write(config.load("digits"))
+
+    def form(self):
+        """Returns what a form sends that nobody has changed."""
+        return {key: field["default"] for key, field in form.schema(config.load("digits")).items()}
+
+
+@pytest.fixture
+def yaml(run, monkeypatch):
+    """A configuration with 10 epochs, compiled."""
+    made = Yaml(run.home / "configs")
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(run.home / "configs"))
+    monkeypatch.setenv("SLIPWAY_MANIFESTS", str(run.home / "manifests"))
+    made.has(epochs=10)
+    made.compile()
+    return made
+
+
+def asked_by_airflow(run, values):
+    request = {"values": values, "done": [], "dag_id": "train_digits", "run_id": "a-run"}
+    run.folder.write(REQUEST, request)
+    prepare.run(run.folder)
+    return run.folder.require(RUN)["config"], run.folder.read(REQUEST)["values"]
+
+
+def test_a_run_from_a_form_that_nobody_changed_is_the_run_of_the_schedule(run, yaml):
+    from_form, set_on_form = asked_by_airflow(run, yaml.form())
+    shutil.rmtree(run.folder.path)
+    from_schedule, set_by_schedule = asked_by_airflow(run, {})
+
+    assert from_form == from_schedule
+    assert set_on_form == set_by_schedule == {}
+
+
+def test_what_a_person_changed_on_the_form_is_all_that_is_set(run, yaml):
+    resolved, values = asked_by_airflow(run, yaml.form() | {"train.epochs": 3})
+
+    assert values == {"train.epochs": 3}
+    assert resolved["train"]["epochs"] == 3
+
+
+def test_a_form_of_before_a_change_that_airflow_does_not_show_yet_is_refused(run, yaml):
+    sent = yaml.form()
+    yaml.has(epochs=20)
+
+    with pytest.raises(SettingsError, match=r"its form fields are others: .* Run `make compile`"):
+        asked_by_airflow(run, sent)
+
+
+def test_what_the_person_saw_on_the_form_runs_where_the_configuration_has_changed_since(run, yaml):
+    sent = yaml.form()
+    yaml.has(epochs=20)
+    yaml.compile()
+
+    resolved, values = asked_by_airflow(run, sent)
+    assert (resolved["train"]["epochs"], values) == (10, {"train.epochs": 10})
+
+
+def test_the_schedule_runs_what_the_configuration_says_now(run, yaml):
+    yaml.has(epochs=20)
+    yaml.compile()
+
+    resolved, values = asked_by_airflow(run, {})
+    assert (resolved["train"]["epochs"], values) == (20, {})
 
 
 def test_an_approval_is_one_of_the_version_that_was_registered_when_it_was_given(run):

@@ -1,7 +1,7 @@
 import pytest
 
 from contract.errors import SettingsError
-from contract.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
+from contract.run_folder import FAILED, OUTCOME, PIPELINE_IR, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.runs import close, resume
 
 EDGES = {
@@ -27,7 +27,8 @@ def folder(tmp_path):
         }
         for node, upstream in EDGES.items()
     ]
-    made.write(resume.REPRESENTATION, {"nodes": nodes})
+    made.write(PIPELINE_IR, {"nodes": nodes})
+    made.write(RUN, {})
     return made
 
 
@@ -79,7 +80,7 @@ def test_the_summary_of_a_failed_run_names_the_command_that_goes_on_from_its_fir
 
 def test_a_node_that_was_killed_before_it_could_speak_is_where_to_go_on(folder):
     left(folder, ingest=SUCCEEDED)
-    folder.write(close.OUTCOME, {"tasks": {"train": "failed"}})
+    folder.write(OUTCOME, {"tasks": {"train": "failed"}})
     assert close.summarize(folder)["resume"] == "slipway run digits --from train --run-id run-1"
 
 

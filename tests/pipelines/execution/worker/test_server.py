@@ -25,7 +25,7 @@ def listening(home, monkeypatch):
     """A server whose nodes say their name and end: what TFX would do is not its business."""
 
     def work(request):
-        os.write(1, f"node {request['node']} of {request['run_id']}\n".encode())
+        os.write(1, f"node {request.node} of {request.run_id}\n".encode())
         return 7
 
     monkeypatch.setattr(server, "_run", work)
