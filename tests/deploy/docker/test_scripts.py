@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -24,7 +25,7 @@ def run(script, *arguments, python=sys.executable, **environment):
         [str(python), str(DOCKER / script), *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},  # as in the images
         timeout=60,
     )
 
@@ -100,7 +101,10 @@ def airflow(tmp_path):
 
 def initialise(airflow, tmp_path):
     home = tmp_path / "home"
-    done = run("initialise.py", python=airflow, PYTHONPATH=str(PROJECT), SLIPWAY_HOME=str(home))
+    path = os.pathsep.join(
+        [str(PROJECT), sysconfig.get_path("purelib")]
+    )  # Airflow's environment has pydantic
+    done = run("initialise.py", python=airflow, PYTHONPATH=path, SLIPWAY_HOME=str(home))
     assert done.returncode == 0, done.stderr
     return home, (tmp_path / "calls").read_text().splitlines()
 
