@@ -1,25 +1,25 @@
-"""Talks to supervisord over its Unix socket: XML-RPC with the standard library."""
+"""Talks to supervisord over its Unix socket."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import socket
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
+from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
+
 from contract.errors import UnavailableError
 
 TIMEOUT_S = 10
-ALREADY_STARTED = 60  # supervisor.xmlrpc.Faults
 
 
 class SupervisorClient:
     """The supervisord that listens on `path`, if one does."""
 
     def __init__(self, path: Path) -> None:
-        self._proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(path))
+        self._proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path))
 
     def pid(self) -> int | None:
         """The process id of the supervisord that answers, or None where none does."""
@@ -38,7 +38,7 @@ class SupervisorClient:
         try:
             self._proxy.supervisor.startProcess(name, False)
         except xmlrpc.client.Fault as fault:
-            if fault.faultCode != ALREADY_STARTED:
+            if fault.faultCode != Faults.ALREADY_STARTED:
                 raise UnavailableError(f"{name} cannot be started: {fault.faultString}.") from fault
 
     def shut_down(self) -> None:
@@ -49,21 +49,17 @@ class SupervisorClient:
             self._proxy.supervisor.shutdown()
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class _Transport(SupervisorTransport):
+    """Supervisor's own, with an end to waiting: a supervisord that is stopped takes a call and never answers."""
+
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
+        super().__init__(serverurl=f"unix://{path}")
         self._path = path
+        self._get_connection = self._connect
 
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: object) -> _UnixConnection:
-        return _UnixConnection(self._path)
+    def _connect(self) -> UnixStreamHTTPConnection:
+        connection = UnixStreamHTTPConnection("localhost")
+        connection.socketfile = str(self._path)
+        connection.connect()
+        connection.sock.settimeout(TIMEOUT_S)
+        return connection

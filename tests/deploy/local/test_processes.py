@@ -9,7 +9,7 @@ import pytest
 from contract.errors import UnavailableError
 from deploy.local.folders import make_folders
 from deploy.local.settings import Stack
-from deploy.local.supervision import processes
+from deploy.local.supervision import processes, supervisor_client
 from deploy.local.supervision.programs import MARKER, Program
 from deploy.local.supervision.supervision import (
     config_path,
@@ -99,6 +99,16 @@ def test_a_process_that_has_ended_but_was_not_collected_is_gone(prepared, spawn)
 def test_the_supervisor_answers_over_its_socket_as_soon_as_it_has_started(prepared, supervised):
     assert supervised.pid() == int(pid_path(prepared).read_text())
     assert supervised.states()["family"] in ("STARTING", "RUNNING")
+
+
+def test_a_supervisor_that_is_stopped_is_not_waited_for_without_end(prepared, supervised, monkeypatch):
+    monkeypatch.setattr(supervisor_client, "TIMEOUT_S", 0.2)
+    pid = supervised.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert SupervisorClient(socket_path(prepared)).pid() is None
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_every_descendant_belongs_to_the_stack(prepared, supervised):
