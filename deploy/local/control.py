@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from contract.errors import SettingsError, UnavailableError
+from deploy import pools
+from deploy.folders import make_folders
 from deploy.local import credentials, served
 from deploy.local.airflow import airflow_setup
-from deploy.local.folders import make_folders
+from deploy.local.airflow.airflow_client import AirflowClient
 from deploy.local.health import ServiceState, health
 from deploy.local.ports import check_ports
 from deploy.local.readiness import Readiness
@@ -111,7 +113,7 @@ def _bring_up(stack: Stack, chosen: list[Program], report: Report, deadline_s: f
     for stage in Start:
         if stage is Start.WITH_API:
             readiness.wait("airflow-api-server")
-            airflow_setup.ensure_pool(stack)
+            AirflowClient(stack).ensure_pool(*pools.GPU)
         for program in chosen:
             if program.start is stage:
                 _client(stack).start(program.name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import httpx
 
 from contract.addresses import HOST
 from deploy.local.settings import Stack
@@ -37,7 +38,7 @@ def health(stack: Stack) -> list[ServiceState]:
     """The state of every service; a program without a port of its own is listed while supervisord runs."""
     answers = [
         *_airflow(stack),
-        _answers("MLflow", "mlflow", lambda: _http_ok(stack.mlflow_port, "/health")),
+        _answers("MLflow", "mlflow", lambda: _get(f"{stack.mlflow_url}/health")),
         _answers("model server, gRPC", "model-server", lambda: _accepts(stack.grpc_port)),
         _answers("model server, REST", "model-server", lambda: _accepts(stack.rest_port)),
         _answers("ML worker", "ml-worker", lambda: _worker_speaks(stack.worker_socket)),
@@ -57,24 +58,24 @@ def program_states(stack: Stack) -> dict[str, str]:
 
 def _airflow(stack: Stack) -> list[ServiceState]:
     try:
-        parts = json.loads(_get(stack.airflow_port, "/api/v2/monitor/health"))
+        parts = _get(f"{stack.airflow_url}/api/v2/monitor/health").json()
         api = ServiceState("Airflow API", "airflow-api-server", True, "answers")
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (httpx.HTTPError, ValueError) as error:
         parts = {}
         api = ServiceState("Airflow API", "airflow-api-server", False, f"no answer: {error}")
     return [api, *(_airflow_part(name, parts) for name in AIRFLOW_PARTS)]
 
 
-def _airflow_part(name: str, parts: dict[str, dict[str, str]]) -> ServiceState:
+def _airflow_part(name: str, parts: Mapping[str, Any]) -> ServiceState:
     service, program = AIRFLOW_PARTS[name]
     status = parts.get(name, {}).get("status") or "no heartbeat"
     return ServiceState(service, program, status == "healthy", status)
 
 
-def _answers(service: str, program: str, question: Callable[[], None]) -> ServiceState:
+def _answers(service: str, program: str, question: Callable[[], object]) -> ServiceState:
     try:
         question()
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, httpx.HTTPError) as error:
         return ServiceState(service, program, False, f"no answer: {error}")
     return ServiceState(service, program, True, "answers")
 
@@ -93,19 +94,11 @@ def _worker_speaks(path: Path) -> None:
             raise ConnectionResetError("it hung up")
 
 
-def _http_ok(port: int, path: str) -> None:
-    _get(port, path)
+def _get(url: str) -> httpx.Response:
+    return _http().get(url).raise_for_status()
 
 
-def _get(port: int, path: str) -> bytes:
-    """One GET on the loopback interface. Not urllib's opener, which asks the proxy of the environment."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-    finally:
-        connection.close()
-    if answer.status != http.client.OK:
-        raise http.client.HTTPException(f"status {answer.status} from {path}")
-    return body
+@cache
+def _http() -> httpx.Client:
+    """Never by a proxy: each address is on this machine. Kept, for making one costs more than asking."""
+    return httpx.Client(timeout=TIMEOUT_S, trust_env=False)

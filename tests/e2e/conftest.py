@@ -94,7 +94,7 @@ class RunningStack:
         return json.loads((self.home / "secrets/airflow-passwords.json").read_text())["admin"]
 
     def airflow(self):
-        client = httpx.Client(base_url=self.airflow_url, timeout=30)
+        client = httpx.Client(base_url=self.airflow_url, timeout=30, trust_env=False)
         login = {"username": "admin", "password": self.password}
         token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"

@@ -1,23 +1,15 @@
-"""What Airflow needs once: tables in its database, and the pool for tasks that use a GPU."""
+"""Airflow's database on one machine: whether its tables are those of the installed Airflow, and making them so."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import distributions
-from typing import Any
 
-from contract.addresses import HOST
 from contract.errors import UnavailableError
 from deploy.local.airflow.airflow_environment import database_path
-from deploy.local.credentials import ADMIN, admin_password
 from deploy.local.settings import Stack
-
-POOL = {"name": "gpu", "slots": 1, "description": "One training at a time", "include_deferred": False}
-TIMEOUT_S = 30
 
 
 def needs_migration(stack: Stack) -> bool:
@@ -61,28 +53,3 @@ def airflow_version(stack: Stack) -> str:
     packages = [str(path) for path in (stack.airflow_bin.parent / "lib").glob("python3*/site-packages")]
     found = next(iter(distributions(name="apache-airflow", path=packages)), None)
     return found.version if found else "unknown"
-
-
-def ensure_pool(stack: Stack) -> None:
-    """Creates the pool `gpu` through the API; one that exists keeps the slots a person gave it."""
-    login = {"username": ADMIN, "password": admin_password(stack.secrets)}
-    token = _post(stack, "/auth/token", login, expected=http.client.CREATED)["access_token"]
-    _post(stack, "/api/v2/pools", POOL, token=token, expected=http.client.CREATED, also=http.client.CONFLICT)
-
-
-def _post(
-    stack: Stack, path: str, body: dict[str, Any], *, expected: int, also: int | None = None, token: str = ""
-) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-    connection = http.client.HTTPConnection(HOST, stack.airflow_port, timeout=TIMEOUT_S)
-    try:
-        connection.request("POST", path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        text = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise UnavailableError(f"Airflow does not answer POST {path}: {error}.") from error
-    finally:
-        connection.close()
-    if answer.status not in (expected, also):
-        raise UnavailableError(f"POST {path} must answer {expected}, got {answer.status}: {text[:300]!r}.")
-    return dict(json.loads(text))

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from contract.errors import UnavailableError
-from deploy.local.folders import make_folders
+from deploy.folders import make_folders
 from deploy.local.settings import Stack
 from deploy.local.supervision import processes, supervisor_client
 from deploy.local.supervision.programs import MARKER, Program
