@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from tenacity import Retrying, retry_if_result, wait_fixed
+
 from contract.errors import UnavailableError
 from deploy.local.health import RUNNING, ServiceState, health, program_states
 from deploy.local.settings import Stack
@@ -36,8 +38,7 @@ class Readiness:
         Raises:
             UnavailableError: The deadline passed, or supervisord gave a program up.
         """
-        while self._look(program):
-            time.sleep(POLL_S)
+        Retrying(retry=retry_if_result(bool), wait=wait_fixed(POLL_S))(self._look, program)
 
     def _look(self, program: str | None) -> bool:
         """Whether there is still something to wait for."""
