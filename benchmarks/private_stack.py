@@ -18,7 +18,7 @@ from tenacity import Retrying, retry_if_result, wait_fixed
 
 from contract.state import PROJECT
 from deploy.local import control
-from deploy.local.airflow.airflow_client import FINISHED, AirflowClient
+from deploy.local.airflow.client import FINISHED, AirflowClient
 from deploy.local.settings import Stack
 
 DAG = "train_digits"

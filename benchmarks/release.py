@@ -22,7 +22,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 from mlflow import MlflowClient
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from deploy.local.airflow.airflow_client import AirflowClient
+from deploy.local.airflow.client import AirflowClient
 from serving.client import Client
 
 MODEL = "digits"

@@ -14,7 +14,7 @@ from cli.progress import Progress
 from contract.errors import SettingsError, UnavailableError
 from contract.exit_codes import REFUSED
 from contract.run_folder import RunFolder
-from deploy.local.airflow.airflow_client import FINISHED, AirflowClient
+from deploy.local.airflow.client import FINISHED, AirflowClient
 from deploy.local.settings import Stack
 
 POLL_S = 1.0

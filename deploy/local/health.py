@@ -12,8 +12,8 @@ import httpx
 
 from contract.addresses import HOST
 from deploy.local.settings import Stack
-from deploy.local.supervision.supervision import socket_path
-from deploy.local.supervision.supervisor_client import SupervisorClient
+from deploy.local.supervision.configuration import socket_path
+from deploy.local.supervision.supervisor import SupervisorClient
 
 TIMEOUT_S = 5
 WORKER_TIMEOUT_S = 1  # it says nothing at all while it loads, which takes a while

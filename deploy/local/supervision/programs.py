@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from contract.addresses import HOST, no_proxy
-from deploy.local.airflow.airflow_environment import airflow_environment
+from deploy.local.airflow.environment import airflow_environment
 from deploy.local.credentials import Credentials
 from deploy.local.settings import Stack
 from pipelines.lineage import metadata_uri

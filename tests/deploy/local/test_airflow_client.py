@@ -9,7 +9,7 @@ import pytest
 from contract.addresses import HOST
 from contract.errors import SettingsError, SlipwayError, UnavailableError
 from deploy import pools
-from deploy.local.airflow.airflow_client import AirflowClient
+from deploy.local.airflow.client import AirflowClient
 from deploy.local.credentials import load_or_create
 
 

@@ -9,17 +9,16 @@ from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 from contract.errors import UnavailableError
 from deploy.folders import make_folders
 from deploy.local.settings import Stack
-from deploy.local.supervision import processes, supervisor_client
-from deploy.local.supervision.programs import MARKER, Program
-from deploy.local.supervision.supervision import (
+from deploy.local.supervision import processes, supervisor
+from deploy.local.supervision.configuration import (
     config_path,
     log_path,
     pid_path,
     socket_path,
-    start_supervisord,
     write_config,
 )
-from deploy.local.supervision.supervisor_client import SupervisorClient
+from deploy.local.supervision.programs import MARKER, Program
+from deploy.local.supervision.supervisor import SupervisorClient, start_supervisord
 
 SLEEP = ("sleep", "300")
 # Like Airflow's workers: a child whose title hides its environment, and one that left session and environment.
@@ -99,7 +98,7 @@ def test_the_supervisor_answers_over_its_socket_as_soon_as_it_has_started(prepar
 
 
 def test_a_supervisor_that_is_stopped_is_not_waited_for_without_end(prepared, supervised, monkeypatch):
-    monkeypatch.setattr(supervisor_client, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(supervisor, "TIMEOUT_S", 0.2)
     pid = supervised.pid()
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -96,7 +96,6 @@ def _answering(server, process):
         with server.login():
             return server
 
-    again = retry_if_exception_type(psycopg2.OperationalError)
-    return Retrying(retry=again, wait=wait_fixed(0.05), stop=stop_after_delay(DEADLINE_S), reraise=True)(
-        log_in
-    )
+    refused = retry_if_exception_type(psycopg2.OperationalError)
+    waiting = Retrying(retry=refused, wait=wait_fixed(0.05), stop=stop_after_delay(DEADLINE_S), reraise=True)
+    return waiting(log_in)

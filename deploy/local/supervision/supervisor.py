@@ -1,9 +1,11 @@
-"""Talks to supervisord over its Unix socket."""
+"""Starts supervisord, and talks to it over its Unix socket."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import os
+import subprocess
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,41 @@ from typing import Any
 from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
 
 from contract.errors import UnavailableError
+from deploy.local.settings import Stack
+from deploy.local.supervision import configuration
+from deploy.local.supervision.programs import MARKER
+from pipelines.lineage import metadata_uri
 
+START_TIMEOUT_S = 60
 TIMEOUT_S = 10
+
+
+def start_supervisord(stack: Stack) -> None:
+    """Starts supervisord in the background; when this returns it answers on its socket.
+
+    Raises:
+        UnavailableError: It did not start; the message has what it printed.
+    """
+    started = subprocess.run(
+        [str(stack.airflow_bin / "supervisord"), "--configuration", str(configuration.config_path(stack))],
+        env=_own_environment(stack),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    if started.returncode != 0:
+        raise UnavailableError(
+            f"supervisord did not start (exit code {started.returncode}): {started.stderr.strip()}\n"
+            f"Its log is {configuration.log_path(stack, 'supervisord')}."
+        )
+
+
+def _own_environment(stack: Stack) -> dict[str, str]:
+    """What supervisord gets, and every program from it: no password that only some of them need."""
+    kept = {name: value for name, value in os.environ.items() if name != metadata_uri.VARIABLE}
+    return {**kept, MARKER: str(stack.home)}
 
 
 class SupervisorClient:

@@ -1,21 +1,17 @@
-"""Writes supervisord's configuration and starts it. Knows nothing of what the programs do."""
+"""Writes supervisord's configuration. Knows nothing of what the programs do."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from contract.errors import UnavailableError
 from deploy.local.settings import Stack
-from deploy.local.supervision.programs import MARKER, Program, Start, shared_environment
-from pipelines.lineage import metadata_uri
+from deploy.local.supervision.programs import Program, Start, shared_environment
 
 HERE = Path(__file__).parent
-START_TIMEOUT_S = 60
 
 
 def config_path(stack: Stack) -> Path:
@@ -59,34 +55,6 @@ def write_config(stack: Stack, programs: Sequence[Program]) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(render(stack, programs))
     unfinished.replace(path)
-
-
-def start_supervisord(stack: Stack) -> None:
-    """Starts supervisord in the background; when this returns it answers on its socket.
-
-    Raises:
-        UnavailableError: It did not start; the message has what it printed.
-    """
-    started = subprocess.run(
-        [str(stack.airflow_bin / "supervisord"), "--configuration", str(config_path(stack))],
-        env=_own_environment(stack),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        check=False,
-    )
-    if started.returncode != 0:
-        raise UnavailableError(
-            f"supervisord did not start (exit code {started.returncode}): {started.stderr.strip()}\n"
-            f"Its log is {log_path(stack, 'supervisord')}."
-        )
-
-
-def _own_environment(stack: Stack) -> dict[str, str]:
-    """What supervisord gets, and every program from it: no password that only some of them need."""
-    kept = {name: value for name, value in os.environ.items() if name != metadata_uri.VARIABLE}
-    return {**kept, MARKER: str(stack.home)}
 
 
 def _render_program(stack: Stack, program: Program) -> str:

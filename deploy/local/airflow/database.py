@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import distributions
 
 from contract.errors import UnavailableError
-from deploy.local.airflow.airflow_environment import database_path
+from deploy.local.airflow.environment import database_path
 from deploy.local.settings import Stack
 
 
