@@ -28,7 +28,7 @@ STOP_DEADLINE_S = 30  # longer than the slowest program may take
 
 
 def is_up(stack: Stack) -> bool:
-    """Whether every service of the stack works."""
+    """Returns whether every service of the stack works."""
     return _client(stack).pid() is not None and all(state.healthy for state in health(stack))
 
 

@@ -35,7 +35,7 @@ class ServiceState(NamedTuple):
 
 
 def health(stack: Stack) -> list[ServiceState]:
-    """The state of every service; a program without a port of its own is listed while supervisord runs."""
+    """Returns the state of every service; a program without a port of its own is listed while supervisord runs."""
     answers = [
         *_airflow(stack),
         _answers("MLflow", "mlflow", lambda: _get(f"{stack.mlflow_url}/health")),
@@ -51,7 +51,7 @@ def health(stack: Stack) -> list[ServiceState]:
 
 
 def program_states(stack: Stack) -> dict[str, str]:
-    """What supervisord says about each program; empty when it does not run."""
+    """Returns what supervisord says about each program; empty when it does not run."""
     client = SupervisorClient(socket_path(stack))
     return client.states() if client.pid() else {}
 
@@ -100,5 +100,5 @@ def _get(url: str) -> httpx.Response:
 
 @cache
 def _http() -> httpx.Client:
-    """Never by a proxy: each address is on this machine. Kept, for making one costs more than asking."""
+    """Returns a client that asks no proxy: all is on this machine. Kept, for making one costs more than asking."""
     return httpx.Client(timeout=TIMEOUT_S, trust_env=False)

@@ -41,7 +41,7 @@ class Readiness:
         Retrying(retry=retry_if_result(bool), wait=wait_fixed(POLL_S))(self._look, program)
 
     def _look(self, program: str | None) -> bool:
-        """Whether there is still something to wait for."""
+        """Returns whether there is still something to wait for."""
         states, elapsed_s = health(self._stack), time.monotonic() - self._began
         for service in (
             state.service for state in states if state.healthy and state.service not in self._told
@@ -55,7 +55,7 @@ class Readiness:
 
 
 def _obstacles(states: list[ServiceState], programs: dict[str, str]) -> dict[str, str]:
-    """Program to what keeps it from being ready; not running says more than not answering."""
+    """Returns by program what keeps it from being ready; not running says more than not answering."""
     silent = {state.program: state.detail for state in states if not state.healthy}
     idle = {program: state for program, state in programs.items() if state != RUNNING}
     return {**silent, **idle} if programs else {"supervisord": "does not answer"}

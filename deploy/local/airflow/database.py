@@ -13,7 +13,7 @@ from deploy.local.settings import Stack
 
 
 def needs_migration(stack: Stack) -> bool:
-    """Whether the database is missing or was last migrated by another version: migrating costs seconds."""
+    """Returns whether the database is missing or was last migrated by another version: migrating costs seconds."""
     stamp = stack.airflow / "migrated-by"
     migrated = stamp.exists() and database_path(stack).exists()
     return not migrated or stamp.read_text() != airflow_version(stack)
@@ -49,7 +49,7 @@ def migrate(stack: Stack, environment: Mapping[str, str]) -> None:
 
 
 def airflow_version(stack: Stack) -> str:
-    """The version in the Airflow environment, read without importing or starting it."""
+    """Returns the version in the Airflow environment, read without importing or starting it."""
     packages = [str(path) for path in (stack.airflow_bin.parent / "lib").glob("python3*/site-packages")]
     found = next(iter(distributions(name="apache-airflow", path=packages)), None)
     return found.version if found else "unknown"

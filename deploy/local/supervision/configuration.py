@@ -15,27 +15,27 @@ HERE = Path(__file__).parent
 
 
 def config_path(stack: Stack) -> Path:
-    """Where supervisord's configuration lies."""
+    """Returns where supervisord's configuration lies."""
     return stack.run / "supervisord.conf"
 
 
 def socket_path(stack: Stack) -> Path:
-    """Where supervisord listens."""
+    """Returns where supervisord listens."""
     return stack.sockets / "supervisor.sock"
 
 
 def pid_path(stack: Stack) -> Path:
-    """Where supervisord writes its process id."""
+    """Returns where supervisord writes its process id."""
     return stack.run / "supervisord.pid"
 
 
 def log_path(stack: Stack, program: str) -> Path:
-    """Where a program's output goes."""
+    """Returns where a program's output goes."""
     return stack.logs / f"{program}.log"
 
 
 def render(stack: Stack, programs: Sequence[Program]) -> str:
-    """The whole supervisord.conf."""
+    """Returns the whole supervisord.conf."""
     head = _fill(
         "supervisord.conf.template",
         socket=str(socket_path(stack)),

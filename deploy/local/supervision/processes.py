@@ -40,12 +40,12 @@ def forget_supervisor(stack: Stack) -> None:
 
 
 def settings_of_running(stack: Stack) -> dict[str, str]:
-    """The variables that the running stack was started with; empty where that is not known."""
+    """Returns the variables that the running stack was started with; empty where that is not known."""
     return dict(_record(stack).get("settings", {}))
 
 
 def of_stack(stack: Stack) -> set[int]:
-    """The ids of this stack's live processes; empty when nothing is left."""
+    """Returns the ids of this stack's live processes; empty when nothing is left."""
     listed = psutil.process_iter(["ppid", "status"])
     alive = [p for p in listed if p.info["status"] not in GONE and p.pid != os.getpid()]
     session = _remembered_session(stack)
@@ -108,7 +108,7 @@ def _in_session(process: psutil.Process, session: int | None, stack: Stack) -> b
 
 
 def _remembered_session(stack: Stack) -> int | None:
-    """The session of the last supervisor, unless its id means another process by now."""
+    """Returns the session of the last supervisor, unless its id means another process by now."""
     record = _record(stack)
     if not record or record["boot"] != _boot_id():
         return None
@@ -119,7 +119,7 @@ def _remembered_session(stack: Stack) -> int | None:
 
 
 def _started(pid: int) -> float:
-    """When a process started, in seconds after the system did: unlike the time of day, nobody sets that."""
+    """Returns when a process started, in seconds after the system did: unlike the time of day, nobody sets that."""
     return psutil.Process(pid).create_time() - psutil.boot_time()
 
 

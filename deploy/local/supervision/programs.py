@@ -46,7 +46,7 @@ class Program:
 
 
 def programs(stack: Stack, credentials: Credentials) -> list[Program]:
-    """All programs; the ones that take longest to come up stand first."""
+    """Returns all programs; the ones that take longest to come up stand first."""
     return [
         *_airflow(stack, credentials),
         _mlflow(stack),
@@ -56,7 +56,7 @@ def programs(stack: Stack, credentials: Credentials) -> list[Program]:
 
 
 def shared_environment(stack: Stack) -> dict[str, str]:
-    """What every program of the stack gets."""
+    """Returns what every program of the stack gets."""
     return {
         **stack.environment(),
         MARKER: str(stack.home),
@@ -103,7 +103,7 @@ def _mlflow(stack: Stack) -> Program:
 
 
 def _model_server(stack: Stack) -> Program:
-    """TensorFlow Serving where it is installed, else the embedded server: both take the same flags."""
+    """Returns TensorFlow Serving where it is installed, else the embedded server: both take the same flags."""
     installed = shutil.which("tensorflow_model_server")
     server = (installed,) if installed else (str(stack.ml_python), "-m", "serving.server")
     flags = (

@@ -45,7 +45,7 @@ def start_supervisord(stack: Stack) -> None:
 
 
 def _own_environment(stack: Stack) -> dict[str, str]:
-    """What supervisord gets, and every program from it: no password that only some of them need."""
+    """Returns what supervisord gets, and every program from it: no password that only some of them need."""
     kept = {name: value for name, value in os.environ.items() if name != metadata_uri.VARIABLE}
     return {**kept, MARKER: str(stack.home)}
 
@@ -57,14 +57,14 @@ class SupervisorClient:
         self._proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path))
 
     def pid(self) -> int | None:
-        """The process id of the supervisord that answers, or None where none does."""
+        """Returns the process id of the supervisord that answers, or None where none does."""
         try:
             return int(str(self._proxy.supervisor.getPID()))
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             return None
 
     def states(self) -> dict[str, str]:
-        """Program name to state: STARTING, RUNNING, BACKOFF, FATAL, ..."""
+        """Returns each program's state: STARTING, RUNNING, BACKOFF, FATAL, ..."""
         answer: Any = self._proxy.supervisor.getAllProcessInfo()
         return {info["name"]: info["statename"] for info in answer}
 
