@@ -37,6 +37,7 @@ test: $(BOTH) ## lint, then all tests in both environments, end to end included
 lint: $(BOTH) ## style, layering, types
 	$(AIRFLOW)/ruff check . && $(AIRFLOW)/ruff format --check .
 	PYTHONPATH=. $(AIRFLOW)/lint-imports && $(AIRFLOW)/mypy --python-executable $(ML)/python
+	$(AIRFLOW)/mypy --python-executable $(AIRFLOW)/python --python-version 3.11 --package dags
 
 compile: .venv/ml/.installed ## write the manifests that Airflow draws
 	@$(ML)/slipway compile

@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tenacity import Retrying, retry_if_result, wait_fixed
+
 from contract.manifest import training_dag_id
 from contract.state import PROJECT
 from deploy.local import control
-from deploy.local.airflow.airflow_client import AirflowClient
+from deploy.local.airflow.client import FINISHED, AirflowClient
 from deploy.local.settings import Stack
 
 DAG = training_dag_id("digits")
+POLL_S = 0.2
 
 
 def _free_ports(count: int) -> list[int]:
@@ -64,9 +67,10 @@ class PrivateStack:
         airflow = AirflowClient(self.stack)
         started = time.perf_counter()
         run_id = airflow.trigger(DAG, {})
-        while (state := airflow.state(DAG, run_id)) not in ("success", "failed"):
-            time.sleep(0.2)
-        if state == "failed":
+        until_end = Retrying(
+            retry=retry_if_result(lambda state: state not in FINISHED), wait=wait_fixed(POLL_S)
+        )
+        if until_end(airflow.state, DAG, run_id) == "failed":
             raise SystemExit(f"The run {run_id} failed; see {self.stack.logs}.")
         return run_id, time.perf_counter() - started
 

@@ -20,8 +20,9 @@ import private_stack
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from mlflow import MlflowClient
+from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from deploy.local.airflow.airflow_client import AirflowClient
+from deploy.local.airflow.client import AirflowClient
 from serving.client import Client
 
 MODEL = "digits"
@@ -34,11 +35,14 @@ SLIPWAY = ("-m", "cli.main")
 
 def wait(condition: Callable[[], bool], what: str) -> None:
     """Polls until `condition` holds."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"Waited {DEADLINE_S:.0f} s for {what}, in vain.")
-        time.sleep(POLL_S)
+    held = Retrying(
+        retry=retry_if_not_result(bool),
+        wait=wait_fixed(POLL_S),
+        stop=stop_after_delay(DEADLINE_S),
+        retry_error_callback=lambda last: False,
+    )
+    if not held(condition):
+        raise SystemExit(f"Waited {DEADLINE_S:.0f} s for {what}, in vain.")
 
 
 def created(airflow: AirflowClient) -> list[datetime.datetime]:

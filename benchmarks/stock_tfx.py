@@ -19,12 +19,7 @@ from pipelines.definition import config
 def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
     """Returns ImportExampleGen, StatisticsGen, SchemaGen, ExampleValidator, Trainer, Evaluator, Pusher."""
     digits = config.load("digits")
-    splits = [
-        tfx.proto.Input.Split(name=split, pattern=f"Split-{split}/*") for split in ("train", "eval", "test")
-    ]
-    examples = tfx.components.ImportExampleGen(
-        input_base=str(examples_dir), input_config=tfx.proto.Input(splits=splits)
-    )
+    examples = _import_examples(examples_dir)
     statistics = tfx.components.StatisticsGen(examples=examples.outputs["examples"])
     schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
     anomalies = tfx.components.ExampleValidator(
@@ -50,13 +45,7 @@ def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
         eval_config=gates,
         example_splits=["test"],
     )
-    pusher = tfx.components.Pusher(
-        model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(work_dir / "served"))
-        ),
-    )
+    pusher = _push(trainer, evaluator, work_dir / "served")
     return tfx.dsl.Pipeline(
         pipeline_name="stock",
         pipeline_root=str(work_dir / "artifacts"),
@@ -65,6 +54,27 @@ def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
             str(work_dir / "metadata.sqlite")
         ),
         enable_cache=False,
+    )
+
+
+def _import_examples(folder: Path) -> tfx.components.ImportExampleGen:
+    splits = [
+        tfx.proto.Input.Split(name=split, pattern=f"Split-{split}/*") for split in ("train", "eval", "test")
+    ]
+    return tfx.components.ImportExampleGen(
+        input_base=str(folder), input_config=tfx.proto.Input(splits=splits)
+    )
+
+
+def _push(
+    trainer: tfx.components.Trainer, evaluator: tfx.components.Evaluator, folder: Path
+) -> tfx.components.Pusher:
+    return tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(folder))
+        ),
     )
 
 

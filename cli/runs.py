@@ -2,12 +2,12 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+from tenacity import Retrying, retry_if_not_result, retry_if_result, stop_after_delay, wait_fixed
 
 from cli.console import table
 from cli.progress import Progress
@@ -16,7 +16,7 @@ from contract.errors import SettingsError, UnavailableError
 from contract.exit_codes import REFUSED
 from contract.manifest import training_dag_id
 from contract.run_folder import REQUEST, SUMMARY, RunFolder
-from deploy.local.airflow.airflow_client import FINISHED, AirflowClient
+from deploy.local.airflow.client import FINISHED, AirflowClient
 from deploy.local.settings import Stack
 
 POLL_S = 1.0
@@ -87,14 +87,17 @@ def _check_compiled(pipeline: str) -> None:
 
 
 def _wait_for_dag(airflow: AirflowClient, dag_id: str) -> None:
-    deadline = time.monotonic() + PARSE_TIMEOUT_S
-    while not airflow.has_dag(dag_id):
-        if time.monotonic() > deadline:
-            raise UnavailableError(
-                f"Expected the DAG {dag_id} at {airflow.url} within {PARSE_TIMEOUT_S:.0f} s, and it is not there. "
-                "Look at the import errors on Airflow's home page."
-            )
-        time.sleep(POLL_S)
+    parsed = Retrying(
+        retry=retry_if_not_result(bool),
+        wait=wait_fixed(POLL_S),
+        stop=stop_after_delay(PARSE_TIMEOUT_S),
+        retry_error_callback=lambda last: False,
+    )
+    if not parsed(airflow.has_dag, dag_id):
+        raise UnavailableError(
+            f"Expected the DAG {dag_id} at {airflow.url} within {PARSE_TIMEOUT_S:.0f} s, and it is not there. "
+            "Look at the import errors on Airflow's home page."
+        )
 
 
 def trigger(pipeline: str, values: Mapping[str, Any], *, wait: bool) -> int:
@@ -122,22 +125,23 @@ def follow(airflow: AirflowClient, dag_id: str, run_id: str) -> str:
     """Shows the tasks of a run until it ends; returns its state."""
     try:
         with Progress(f"{dag_id} {run_id}") as progress:
-            while True:
-                state = airflow.state(dag_id, run_id)
-                _show_tasks(airflow, dag_id, run_id, progress)
-                if state in FINISHED:
-                    return state
-                time.sleep(POLL_S)
+            ended = Retrying(
+                retry=retry_if_result(lambda state: state not in FINISHED), wait=wait_fixed(POLL_S)
+            )
+            return ended(_show, airflow, dag_id, run_id, progress)
     except KeyboardInterrupt:
         click.echo(f"\nThe run goes on: {airflow.run_url(dag_id, run_id)}")
         sys.exit(130)
 
 
-def _show_tasks(airflow: AirflowClient, dag_id: str, run_id: str, progress: Progress) -> None:
+def _show(airflow: AirflowClient, dag_id: str, run_id: str, progress: Progress) -> str:
+    """Shows how far each task of a run is; returns the state of the run, asked for first: it changes last."""
+    state = airflow.state(dag_id, run_id)
     tasks = airflow.tasks(dag_id, run_id).values()
     for task in sorted(tasks, key=lambda found: found["start_date"] or "~"):
         if task["state"] not in QUEUED:
             progress.update(task["task_id"], task["state"], task["duration"])
+    return state
 
 
 def _say_failures(airflow: AirflowClient, dag_id: str, run_id: str) -> None:

@@ -19,4 +19,4 @@ def next_slot(schedule: str, timezone: str, after: datetime) -> datetime:
     slot = CronTriggerTimetable(schedule, timezone=timezone).next_dagrun_info(
         last_automated_data_interval=now, restriction=TimeRestriction(None, None, catchup=True)
     )
-    return slot.run_after
+    return slot.run_after  # type: ignore[union-attr]  # a schedule without an end has a next slot

@@ -112,7 +112,8 @@ def _set_params(dag: DAG, manifest: Manifest) -> None:
     """Gives the DAG its trigger form. Last: each task would take a deep copy, and only the run asks for it."""
     params = {name: Param(**schema) for name, schema in manifest.params.items()}
     try:
-        dag.params = params  # Airflow checks the defaults of a DAG with a schedule
+        # Airflow makes a ParamsDict of them, and checks the defaults of a DAG with a schedule.
+        dag.params = params  # type: ignore[assignment]
         if manifest.schedule is None:
             dag.params.validate()
     except (ValueError, ParamValidationError) as error:

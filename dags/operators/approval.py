@@ -35,9 +35,17 @@ class PromotionApproval(ApprovalOperator):
     """
 
     def __init__(
-        self, *, pipeline: str, evidence: str, schedule: str | None, timezone: str, **kwargs: Any
+        self,
+        *,
+        pipeline: str,
+        evidence: str,
+        schedule: str | None,
+        timezone: str,
+        response_timeout: timedelta,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
+            response_timeout=response_timeout,
             subject=f"Promote {pipeline}: run {{{{ run_id }}}}",
             body=NO_METRICS,
             defaults=self.REJECT,
@@ -45,6 +53,7 @@ class PromotionApproval(ApprovalOperator):
         )
         self.pipeline = pipeline
         self.evidence = evidence
+        self.limit = response_timeout
         self.slots = (schedule, timezone) if schedule else None
 
     def execute(self, context: Any) -> Any:
@@ -57,10 +66,10 @@ class PromotionApproval(ApprovalOperator):
         evidence = folder.result(self.evidence)
         if evidence and evidence.already_live:
             raise AirflowSkipException("the version of this run is live already: there is nothing to approve")
-        self.response_timeout = self._time_to_answer(utcnow())
+        self.response_timeout = left = self._time_to_answer(utcnow())
         first_try = {"first_try": context["ti"].max_tries - self.retries + 1}  # clearing the task raises it
         if folder.read(ASKED) == first_try:
-            self._take_answer(context)
+            self._take_answer(context, left)
         self.body = (evidence and evidence.approval_body) or NO_METRICS
         try:
             return super().execute(context)
@@ -69,14 +78,13 @@ class PromotionApproval(ApprovalOperator):
             raise
 
     def _time_to_answer(self, now: datetime) -> timedelta:
-        limit = self.response_timeout
         if self.slots is None:
-            return limit
+            return self.limit
         left = next_slot(*self.slots, after=now) - MARGIN - now
         # A slot is pendulum's, and so is the difference, which Airflow cannot hand from the task to its supervisor.
-        return max(SHORTEST, min(limit, timedelta(seconds=left.total_seconds())))
+        return max(SHORTEST, min(self.limit, timedelta(seconds=left.total_seconds())))
 
-    def _take_answer(self, context: Any) -> None:
+    def _take_answer(self, context: Any, left: timedelta) -> None:
         """Goes on waiting without asking anew, which would erase the answer."""
         self.defer(
             trigger=EarlyAnswer(
@@ -84,7 +92,7 @@ class PromotionApproval(ApprovalOperator):
                 options=self.options,
                 defaults=self.defaults,
                 params={},
-                timeout_datetime=utcnow() + self.response_timeout,
+                timeout_datetime=utcnow() + left,
                 poke_interval=1,
             ),
             method_name="execute_complete",

@@ -40,7 +40,7 @@ class ProcessRunner:
     def __init__(
         self, command: list[str], *, cwd: Path, environment: Mapping[str, str], grace_s: float = GRACE_S
     ) -> None:
-        self._command = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), *command]
+        self._command = [sys.executable, "-I", str(GUARD), str(grace_s), *command]
         self._cwd = cwd
         self._environment = dict(environment)
         self._guard: subprocess.Popen[str] | None = None

@@ -65,7 +65,7 @@ def follow_arguments(extras: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     payloads = [extra.get("payload") for extra in extras]
     models = {payload.get("model") if isinstance(payload, dict) else None for payload in payloads}
-    named = [] if None in models else sorted(models)
+    named = [] if None in models else sorted(map(str, models))
     chosen = [argument for model in named for argument in ("--model", model)]
     return ["--action", "reconcile", *chosen, *by("MLflow")]
 

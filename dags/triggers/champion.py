@@ -48,11 +48,11 @@ class ChampionMoved(BaseEventTrigger):
 
     async def _recall(self) -> dict[str, str]:
         found = await self.asset_state_store.aget(WATERMARK) if self.asset_state_store else None
-        return found if isinstance(found, dict) else {}
+        return {model: str(seen) for model, seen in found.items()} if isinstance(found, dict) else {}
 
     async def _remember(self, watermark: dict[str, str]) -> None:
         if self.asset_state_store:
-            await self.asset_state_store.aset(WATERMARK, watermark)
+            await self.asset_state_store.aset(WATERMARK, {**watermark})
 
 
 async def look(registry: Registry, watermark: dict[str, str]) -> tuple[list[Model], dict[str, str]]:

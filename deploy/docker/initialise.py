@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from contract.manifest import GPU_POOL
-from deploy.local.folders import make_folders
-from deploy.local.settings import Stack
+from contract.state import StateFolder
+from deploy.folders import make_folders
 
 AIRFLOW = Path(sys.executable).with_name("airflow")
 
@@ -20,11 +20,11 @@ def _airflow(*arguments: str, check: bool = True) -> int:
 
 def main() -> None:
     """Makes the state folders with an empty list of models, Airflow's tables, and the pool for training."""
-    make_folders(Stack.from_environment())
+    make_folders(StateFolder.from_environment())
     _airflow("db", "migrate")
-    name, slots, description = (str(each) for each in GPU_POOL)
+    name, slots, description = GPU_POOL
     if _airflow("pools", "get", name, check=False) != 0:  # one that exists keeps the slots a person gave it
-        _airflow("pools", "set", name, slots, description)
+        _airflow("pools", "set", name, str(slots), description)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def write_once(path: Path, text: str) -> None:
 
 
 def problem(path: Path) -> str | None:
-    """What is wrong with a secret, if anything: services take each byte of the file."""
+    """Returns what is wrong with a secret, if anything: services take each byte of the file."""
     text = path.read_text(encoding="utf-8")
     if text and text == text.strip():
         return None

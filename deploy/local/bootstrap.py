@@ -73,7 +73,7 @@ def lock() -> None:
 
 
 def find_uv() -> str:
-    """The uv on PATH, else the one in .venv/uv, which is fetched when it is not there."""
+    """Returns the uv on PATH, else the one in .venv/uv, which is fetched when it is not there."""
     found = shutil.which("uv")
     if found and _uv_version(found) >= OLDEST_UV:
         return found
@@ -84,7 +84,7 @@ def find_uv() -> str:
 
 
 def find_python(environment: Environment) -> tuple[str | None, list[str]]:
-    """A Python that runs and has the right version, and what was looked at in vain before it."""
+    """Returns a Python that runs and has the right version, and what was looked at in vain before it."""
     rejected: list[str] = []
     for candidate in _candidates(environment.versions):
         answer = _version(candidate)
@@ -95,7 +95,7 @@ def find_python(environment: Environment) -> tuple[str | None, list[str]]:
 
 
 def _candidates(versions: tuple[str, ...]) -> Iterator[Path]:
-    """`python3` and `python3.N` in every folder of PATH, then what pyenv has installed."""
+    """Yields `python3` and `python3.N` in every folder of PATH, then what pyenv has installed."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     for name in ("python3", *(f"python{version}" for version in versions)):
         yield from (path for path in (folder / name for folder in folders) if os.access(path, os.X_OK))
@@ -107,7 +107,7 @@ def _candidates(versions: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _version(python: Path) -> str:
-    """The version of a CPython, as "3.10", else what is wrong with it in a few words."""
+    """Returns the version of a CPython, as "3.10", else what is wrong with it in a few words."""
     try:
         answer = subprocess.run(
             [str(python), "-c", PROBE], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False

@@ -48,7 +48,7 @@ def load_or_create(folder: Path) -> Credentials:
 
 
 def admin_password(folder: Path) -> str:
-    """The password of Airflow's user `admin`, as the password file has it now."""
+    """Returns the password of Airflow's user `admin`, as the password file has it now."""
     return str(json.loads((folder / USERS_FILE).read_text())[ADMIN])
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import socket
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import httpx
 
 from contract import worker_protocol
 from contract.addresses import HOST
 from deploy.local.settings import Stack
-from deploy.local.supervision.supervision import socket_path
-from deploy.local.supervision.supervisor_client import SupervisorClient
+from deploy.local.supervision.configuration import socket_path
+from deploy.local.supervision.supervisor import SupervisorClient
 
 TIMEOUT_S = 5
 WORKER_TIMEOUT_S = 1  # it says nothing at all while it loads, which takes a while
@@ -34,10 +35,10 @@ class ServiceState(NamedTuple):
 
 
 def health(stack: Stack) -> list[ServiceState]:
-    """The state of every service; a program without a port of its own is listed while supervisord runs."""
+    """Returns the state of every service; a program without a port of its own is listed while supervisord runs."""
     answers = [
         *_airflow(stack),
-        _answers("MLflow", "mlflow", lambda: _http_ok(stack.mlflow_port, "/health")),
+        _answers("MLflow", "mlflow", lambda: _get(f"{stack.mlflow_url}/health")),
         _answers("model server, gRPC", "model-server", lambda: _accepts(stack.grpc_port)),
         _answers("model server, REST", "model-server", lambda: _accepts(stack.rest_port)),
         _answers(
@@ -52,31 +53,31 @@ def health(stack: Stack) -> list[ServiceState]:
 
 
 def program_states(stack: Stack) -> dict[str, str]:
-    """What supervisord says about each program; empty when it does not run."""
+    """Returns what supervisord says about each program; empty when it does not run."""
     client = SupervisorClient(socket_path(stack))
     return client.states() if client.pid() else {}
 
 
 def _airflow(stack: Stack) -> list[ServiceState]:
     try:
-        parts = json.loads(_get(stack.airflow_port, "/api/v2/monitor/health"))
+        parts = _get(f"{stack.airflow_url}/api/v2/monitor/health").json()
         api = ServiceState("Airflow API", "airflow-api-server", True, "answers")
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (httpx.HTTPError, ValueError) as error:
         parts = {}
         api = ServiceState("Airflow API", "airflow-api-server", False, f"no answer: {error}")
     return [api, *(_airflow_part(name, parts) for name in AIRFLOW_PARTS)]
 
 
-def _airflow_part(name: str, parts: dict[str, dict[str, str]]) -> ServiceState:
+def _airflow_part(name: str, parts: Mapping[str, Any]) -> ServiceState:
     service, program = AIRFLOW_PARTS[name]
     status = parts.get(name, {}).get("status") or "no heartbeat"
     return ServiceState(service, program, status == "healthy", status)
 
 
-def _answers(service: str, program: str, question: Callable[[], None]) -> ServiceState:
+def _answers(service: str, program: str, question: Callable[[], object]) -> ServiceState:
     try:
         question()
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, httpx.HTTPError) as error:
         return ServiceState(service, program, False, f"no answer: {error}")
     return ServiceState(service, program, True, "answers")
 
@@ -85,19 +86,11 @@ def _accepts(port: int) -> None:
     socket.create_connection((HOST, port), timeout=TIMEOUT_S).close()
 
 
-def _http_ok(port: int, path: str) -> None:
-    _get(port, path)
+def _get(url: str) -> httpx.Response:
+    return _http().get(url).raise_for_status()
 
 
-def _get(port: int, path: str) -> bytes:
-    """One GET on the loopback interface. Not urllib's opener, which asks the proxy of the environment."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-    finally:
-        connection.close()
-    if answer.status != http.client.OK:
-        raise http.client.HTTPException(f"status {answer.status} from {path}")
-    return body
+@cache
+def _http() -> httpx.Client:
+    """Returns a client that asks no proxy: all is on this machine. Kept, for making one costs more than asking."""
+    return httpx.Client(timeout=TIMEOUT_S, trust_env=False)

@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from tenacity import Retrying, retry_if_result, wait_fixed
+
 from contract.errors import UnavailableError
 from deploy.local.health import RUNNING, ServiceState, health, program_states
 from deploy.local.settings import Stack
-from deploy.local.supervision.supervision import log_path
+from deploy.local.supervision.configuration import log_path
 
 POLL_S = 0.5
 SHOWN_LOG_LINES = 15
@@ -21,12 +23,12 @@ class Readiness:
 
     Args:
         stack: Which stack.
-        report: Gets one line for each service.
+        on_progress: Gets one line for each service.
         deadline_s: How long all of them together may take, in seconds.
     """
 
-    def __init__(self, stack: Stack, report: Callable[[str], None], deadline_s: float) -> None:
-        self._stack, self._report, self._deadline_s = stack, report, deadline_s
+    def __init__(self, stack: Stack, on_progress: Callable[[str], None], deadline_s: float) -> None:
+        self._stack, self._on_progress, self._deadline_s = stack, on_progress, deadline_s
         self._began = time.monotonic()
         self._told: set[str] = set()
 
@@ -36,17 +38,16 @@ class Readiness:
         Raises:
             UnavailableError: The deadline passed, or supervisord gave a program up.
         """
-        while self._look(program):
-            time.sleep(POLL_S)
+        Retrying(retry=retry_if_result(bool), wait=wait_fixed(POLL_S))(self._look, program)
 
     def _look(self, program: str | None) -> bool:
-        """Whether there is still something to wait for."""
+        """Returns whether there is still something to wait for."""
         states, elapsed_s = health(self._stack), time.monotonic() - self._began
         for service in (
             state.service for state in states if state.healthy and state.service not in self._told
         ):
             self._told.add(service)
-            self._report(f"{service} is up after {elapsed_s:.0f} s.")
+            self._on_progress(f"{service} is up after {elapsed_s:.0f} s.")
         obstacles = _obstacles(states, program_states(self._stack))
         if "FATAL" in obstacles.values() or (obstacles and elapsed_s > self._deadline_s):
             raise UnavailableError(_explain(self._stack, obstacles, self._deadline_s))
@@ -54,7 +55,7 @@ class Readiness:
 
 
 def _obstacles(states: list[ServiceState], programs: dict[str, str]) -> dict[str, str]:
-    """Program to what keeps it from being ready; not running says more than not answering."""
+    """Returns by program what keeps it from being ready; not running says more than not answering."""
     silent = {state.program: state.detail for state in states if not state.healthy}
     idle = {program: state for program, state in programs.items() if state != RUNNING}
     return {**silent, **idle} if programs else {"supervisord": "does not answer"}

@@ -26,6 +26,6 @@ def leave_out_missing(stack: Stack) -> dict[str, list[int]]:
 
 
 def states(stack: Stack) -> list[ModelState]:
-    """The state of every model of the stack; models.config and the registry are only read."""
+    """Returns the state of every model of the stack; models.config and the registry are only read."""
     with Listing(stack.mlflow_url) as listing, Client(stack.grpc_target, timeout_s=TIMEOUT_S) as client:
         return inspect(listing, client, stack.models)

@@ -69,6 +69,6 @@ class Stack(StateFolder):
         return self.project / ".venv" / "airflow" / "bin"
 
     def environment(self) -> dict[str, str]:
-        """The variables from which another process reads these same settings."""
+        """Returns the variables from which another process reads these same settings."""
         numbers = {port.variable: str(getattr(self, port.field)) for port in PORTS}
         return {HOME_VARIABLE: str(self.home), **numbers}

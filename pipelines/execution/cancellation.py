@@ -14,7 +14,7 @@ NOTICE = b"\nStopping: the run is closed first. Once more ends it at once.\n"
 
 
 class Cancellation:
-    """Hears the two signals while it is entered, in the main thread alone, as Python has it.
+    """Handles the two signals while it is entered, in the main thread alone, as Python has it.
 
     The first one raises `Cancelled` in the node that is running, or in the next one if none is: what is written
     between two nodes is written whole. The second one ends the process, whatever it waits for.
@@ -26,7 +26,7 @@ class Cancellation:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Cancellation":
-        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
     def __exit__(
@@ -36,8 +36,8 @@ class Cancellation:
             signal.signal(number, before)
 
     @contextmanager
-    def felt(self) -> Iterator[None]:
-        """Raises `Cancelled` inside, at once where a signal was heard before."""
+    def cancellable(self) -> Iterator[None]:
+        """Raises `Cancelled` inside, at once where a signal came before."""
         self._raises = True
         try:
             if self.signal is not None:
@@ -46,7 +46,7 @@ class Cancellation:
         finally:
             self._raises = False
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

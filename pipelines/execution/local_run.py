@@ -16,7 +16,7 @@ from pipelines.tracking import approval
 
 logger = logging.getLogger(__name__)
 
-Report = Callable[[str, str], None]
+OnProgress = Callable[[str, str], None]
 
 STATES = {0: "success", exit_codes.REFUSED: "skipped"}
 
@@ -32,29 +32,29 @@ class _Walk:
 
     Args:
         folder: Of the run.
-        report: Called with a node and its Airflow state.
+        on_progress: Called with a node and its Airflow state.
         cancellation: Cancels a node, and with it what would follow.
     """
 
-    def __init__(self, folder: RunFolder, report: Report, cancellation: Cancellation | None) -> None:
-        self.folder, self.report = folder, report
+    def __init__(self, folder: RunFolder, on_progress: OnProgress, cancellation: Cancellation | None) -> None:
+        self.folder, self.on_progress = folder, on_progress
         self.cancellation = cancellation or Cancellation()
         self.tasks: dict[str, str] = {}
 
     def attempt(self, node: str) -> bool:
         """Runs one node; returns whether it succeeded."""
         # What ends a run is done whole: cancelled, it would leave the run open.
-        during = None if node == CLOSE else self.cancellation.felt()
-        self.report(node, "running")
+        during = None if node == CLOSE else self.cancellation.cancellable()
+        self.on_progress(node, "running")
         self.tasks[node] = STATES.get(Attempt(self.folder, node, during).run(), "failed")
-        self.report(node, self.tasks[node])
+        self.on_progress(node, self.tasks[node])
         return self.tasks[node] == "success"
 
     def to_the_end(self, nodes: Iterable[str]) -> dict[str, Any]:
         """Runs `nodes` and closes the run; returns the summary."""
         for node in nodes:
             if node == PUSH and approval.is_missing(self.folder):
-                self.report(node, "awaiting approval")
+                self.on_progress(node, "awaiting approval")
                 break
             if not self.attempt(node):
                 break
@@ -80,7 +80,7 @@ class _Walk:
 def run(
     pipeline: str,
     values: Mapping[str, Any],
-    report: Report,
+    on_progress: OnProgress,
     cancellation: Cancellation | None = None,
     run_id: str | None = None,
 ) -> dict[str, Any]:
@@ -89,31 +89,31 @@ def run(
     Args:
         pipeline: Name.
         values: What to set on top of the configuration, by dotted key.
-        report: Called with a node and its Airflow state as the run goes on.
+        on_progress: Called with a node and its Airflow state as the run goes on.
         cancellation: Stops the run; it is closed all the same.
         run_id: Of the new run; made up where none is given.
     """
     folder = RunFolder.here(pipeline, run_id or new_run_id())
     folder.write(REQUEST, {"values": dict(values), "run_id": folder.run_id, "done": []})
-    walk = _Walk(folder, report, cancellation)
+    walk = _Walk(folder, on_progress, cancellation)
     return walk.to_the_end(resume.upstream(folder)) if walk.attempt(PREPARE) else walk.unprepared()
 
 
 def go_on(
-    folder: RunFolder, plan: resume.Plan, report: Report, cancellation: Cancellation | None = None
+    folder: RunFolder, plan: resume.Plan, on_progress: OnProgress, cancellation: Cancellation | None = None
 ) -> dict[str, Any]:
     """Resumes a run and returns the summary.
 
     Args:
         folder: Of the run.
         plan: What to run again.
-        report: Called with a node and its Airflow state as the run goes on.
+        on_progress: Called with a node and its Airflow state as the run goes on.
         cancellation: Stops the run; it is closed all the same.
     """
     done = [*plan.used, *([APPROVE] if REGISTER in plan.used else [])]
     folder.write(REQUEST, {**folder.read(REQUEST), "done": done})
     for node in plan.again:
         folder.forget_result(node)
-    walk = _Walk(folder, report, cancellation)
+    walk = _Walk(folder, on_progress, cancellation)
     walk.tasks = dict.fromkeys(plan.used, "success")
     return walk.to_the_end(plan.again) if walk.attempt(PREPARE) else walk.unprepared()

@@ -1,9 +1,9 @@
-"""Opens ML Metadata for one process at a time, whichever database it is in.
+"""Opens ML Metadata, in whichever database it is; sessions are serialised by an advisory lock.
 
 ML Metadata reads before it writes, in transactions that neither SQLite nor PostgreSQL makes serial for it. So a
 session, which is what TFX does between opening the store and closing it, has the store to itself: the first one
 makes the tables, and none meets a half-made type or a locked file. No component works inside a session.
-docs/decisions/0007-metadata-sessions-take-turns.md has the evidence.
+docs/decisions/0007-metadata-sessions-are-serialised.md has the evidence.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ from contract.errors import UnavailableError
 from pipelines.lineage import metadata_uri
 
 CONNECT_TIMEOUT_S = 10
-TURN = 0x534C4950  # the key of our advisory lock: "SLIP"
+LOCK_KEY = 0x534C4950  # "SLIP"
 NOTICE_A_LOST_CLIENT = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 STAND_IN = "\ue05c"
 
@@ -38,35 +38,35 @@ class Store(Metadata):
 
     def __init__(self, connection: mlmd.ConnectionConfig) -> None:
         super().__init__(connection)
-        self._turn = ExitStack()
+        self._lock = ExitStack()
 
     def __enter__(self) -> "Store":
         if self._users == 0:
-            with ExitStack() as turn:
-                turn.enter_context(_turn(self._connection_config))
+            with ExitStack() as lock:
+                lock.enter_context(_lock(self._connection_config))
                 self._store = _open(self._connection_config)
-                self._turn = turn.pop_all()
+                self._lock = lock.pop_all()
         self._users += 1
         return self
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         if self._users == 0:
-            self._turn.close()
+            self._lock.close()
 
 
 def _open(connection: mlmd.ConnectionConfig) -> MetadataStore:
     return _PostgreSQLStore(connection) if connection.HasField("postgresql") else MetadataStore(connection)
 
 
-def _turn(connection: mlmd.ConnectionConfig) -> AbstractContextManager[None]:
+def _lock(connection: mlmd.ConnectionConfig) -> AbstractContextManager[None]:
     if connection.HasField("postgresql"):
-        return _turn_on_server(connection.postgresql)
-    return _turn_on_file(Path(connection.sqlite.filename_uri + ".lock"))
+        return _lock_in_database(connection.postgresql)
+    return _lock_on_file(Path(connection.sqlite.filename_uri + ".lock"))
 
 
 @contextmanager
-def _turn_on_file(path: Path) -> Iterator[None]:
+def _lock_on_file(path: Path) -> Iterator[None]:
     """Holds a lock file; the lock ends with the process, the file stays."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -74,7 +74,7 @@ def _turn_on_file(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _turn_on_server(server: mlmd.PostgreSQLDatabaseConfig) -> Iterator[None]:
+def _lock_in_database(server: mlmd.PostgreSQLDatabaseConfig) -> Iterator[None]:
     """Holds a lock in the database, where every machine meets it; the lock ends with its connection."""
     login = f"host={server.host} port={server.port} dbname={server.dbname}"
     try:
@@ -91,7 +91,7 @@ def _turn_on_server(server: mlmd.PostgreSQLDatabaseConfig) -> Iterator[None]:
     with closing(connection):
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", (TURN,))
+            cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
         yield
 
 

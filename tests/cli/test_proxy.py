@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from contract.errors import UnavailableError
-from deploy.local.airflow.airflow_client import AirflowClient
+from deploy.local.airflow.client import AirflowClient
 from deploy.local.credentials import ADMIN, USERS_FILE
 from deploy.local.settings import Stack
 

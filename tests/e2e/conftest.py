@@ -4,12 +4,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 600
@@ -94,7 +94,7 @@ class RunningStack:
         return json.loads((self.home / "secrets/airflow-passwords.json").read_text())["admin"]
 
     def airflow(self):
-        client = httpx.Client(base_url=self.airflow_url, timeout=30)
+        client = httpx.Client(base_url=self.airflow_url, timeout=30, trust_env=False)
         login = {"username": "admin", "password": self.password}
         token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
@@ -102,11 +102,8 @@ class RunningStack:
 
     @staticmethod
     def wait_for(condition, deadline_s=DEADLINE_S):
-        deadline = time.monotonic() + deadline_s
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"waited {deadline_s} s in vain"
-            time.sleep(0.5)
-        return found
+        holds = retry_if_not_result(bool)
+        return Retrying(retry=holds, wait=wait_fixed(0.5), stop=stop_after_delay(deadline_s))(condition)
 
     def trigger(self, dag_id, conf):
         path = f"/api/v2/dags/{dag_id}/dagRuns"

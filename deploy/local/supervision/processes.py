@@ -1,9 +1,9 @@
-"""Finds and ends the processes of one stack, and no others, whatever became of the supervisor. Reads /proc.
+"""Finds and ends the processes of one stack, and no others, whatever became of the supervisor.
 
 A process belongs to the stack when one of these holds:
 - its environment has the marker of this state folder (whatever our programs start inherits it),
-- it is in the supervisor's session and works in the project folder (Airflow overwrites the memory that
-  /proc/<pid>/environ shows when it sets its title),
+- it is in the supervisor's session and works in the project folder (Airflow overwrites the memory from which
+  the system tells a process's environment when it sets its title),
 - it descends from such a process.
 """
 
@@ -12,40 +12,25 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from deploy.local.settings import Stack
 from deploy.local.supervision.programs import MARKER
 
-PROC = Path("/proc")
 POLL_S = 0.1
-
-
-@dataclass(frozen=True)
-class Process:
-    """One line of /proc/<pid>/stat.
-
-    Attributes:
-        pid: Process id.
-        parent: Its parent's id.
-        session: The id of its session's leader.
-        started: Clock ticks since boot; with the id it tells a process from a later one of the same id.
-    """
-
-    pid: int
-    parent: int
-    session: int
-    started: int
+SAME_START_S = 2.0  # the system tells the time of its own start in whole seconds
+GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)  # ended, and whoever started it has not asked
 
 
 def remember_supervisor(stack: Stack, pid: int) -> None:
     """Notes which supervisor was started with which settings: its session is known even after it was killed."""
-    if process := _read(pid):
-        settings = stack.environment()
-        record = {"pid": pid, "started": process.started, "boot": _boot_id(), "settings": settings}
+    with suppress(psutil.NoSuchProcess):
+        record = {"pid": pid, "started": _started(pid), "boot": _boot_id(), "settings": stack.environment()}
         _record_path(stack).write_text(json.dumps(record))
 
 
@@ -55,38 +40,29 @@ def forget_supervisor(stack: Stack) -> None:
 
 
 def settings_of_running(stack: Stack) -> dict[str, str]:
-    """The variables that the running stack was started with; empty where that is not known."""
+    """Returns the variables that the running stack was started with; empty where that is not known."""
     return dict(_record(stack).get("settings", {}))
 
 
 def of_stack(stack: Stack) -> set[int]:
-    """The ids of this stack's live processes; empty when nothing is left."""
-    everything = {process.pid: process for process in map(_read, _pids()) if process}
-    session = _remembered_session(stack, everything)
-    found = {
-        pid
-        for pid, process in everything.items()
-        if _marked(pid, stack) or _in_session(process, session, stack)
-    }
-    found.discard(os.getpid())
-    while grown := {p.pid for p in everything.values() if p.parent in found} - found - {os.getpid()}:
+    """Returns the ids of this stack's live processes; empty when nothing is left."""
+    listed = psutil.process_iter(["ppid", "status"])
+    alive = [p for p in listed if p.info["status"] not in GONE and p.pid != os.getpid()]
+    session = _remembered_session(stack)
+    found = {p.pid for p in alive if _marked(p, stack) or _in_session(p, session, stack)}
+    while grown := {p.pid for p in alive if p.info["ppid"] in found} - found:
         found |= grown
     return found
 
 
 def wait_until_gone(stack: Stack, timeout_s: float) -> set[int]:
     """Waits for the stack's last process to end; returns the ids of those that have not."""
-    deadline = time.monotonic() + timeout_s
-    while (alive := of_stack(stack)) and time.monotonic() < deadline:
-        time.sleep(POLL_S)
-    return alive
+    return _until_false(timeout_s)(of_stack, stack)
 
 
 def wait_for_end(pid: int, timeout_s: float) -> None:
     """Waits until one process has ended, or the time is over."""
-    deadline = time.monotonic() + timeout_s
-    while _read(pid) and time.monotonic() < deadline:
-        time.sleep(POLL_S)
+    _until_false(timeout_s)(_lives, pid)
 
 
 def end(stack: Stack, patience_s: float = 5) -> int:
@@ -95,67 +71,56 @@ def end(stack: Stack, patience_s: float = 5) -> int:
     count = len(left)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in left:
-            _send(pid, number)
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).send_signal(number)
         left = wait_until_gone(stack, patience_s)
     return count
 
 
-def command_line(pid: int) -> str:
-    """What a process calls itself, for messages."""
-    try:
-        return (
-            (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        )
-    except OSError:
-        return ""
+def _until_false(timeout_s: float) -> Retrying:
+    """Asks again until the answer is false or empty; when the time is over, the last one is returned."""
+    return Retrying(
+        retry=retry_if_result(bool),
+        wait=wait_fixed(POLL_S),
+        stop=stop_after_delay(timeout_s),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
 
 
-def _send(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
+def _lives(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() not in GONE
+    return False
 
 
-def _pids() -> list[int]:
-    return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+def _marked(process: psutil.Process, stack: Stack) -> bool:
+    with suppress(psutil.Error):
+        return process.environ().get(MARKER) == str(stack.home)
+    return False
 
 
-def _read(pid: int) -> Process | None:
-    try:
-        text = (PROC / str(pid) / "stat").read_text(errors="replace")
-    except OSError:
-        return None
-    # The name, in parentheses, may hold anything. Then: state, parent, group, session, ..., start (22nd).
-    state, parent, _, session, *rest = text.rpartition(")")[2].split()
-    return None if state in "ZX" else Process(pid, int(parent), int(session), int(rest[15]))
-
-
-def _marked(pid: int, stack: Stack) -> bool:
-    try:
-        variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
+def _in_session(process: psutil.Process, session: int | None, stack: Stack) -> bool:
+    if session is None:
         return False
-    return os.fsencode(f"{MARKER}={stack.home}") in variables
+    with suppress(psutil.Error, ProcessLookupError):
+        return os.getsid(process.pid) == session and process.cwd() == str(stack.project)
+    return False
 
 
-def _in_session(process: Process, session: int | None, stack: Stack) -> bool:
-    if session is None or process.session != session:
-        return False
-    try:
-        return (PROC / str(process.pid) / "cwd").readlink() == stack.project
-    except OSError:
-        return False
-
-
-def _remembered_session(stack: Stack, everything: dict[int, Process]) -> int | None:
-    """The session of the last supervisor, unless its id means another process by now."""
+def _remembered_session(stack: Stack) -> int | None:
+    """Returns the session of the last supervisor, unless its id means another process by now."""
     record = _record(stack)
     if not record or record["boot"] != _boot_id():
         return None
-    leader = everything.get(record["pid"])
-    reused = leader is not None and leader.started != record["started"]
-    return None if reused else int(record["pid"])
+    with suppress(psutil.NoSuchProcess):  # killed: what it started is still in its session
+        if abs(_started(record["pid"]) - record["started"]) > SAME_START_S:
+            return None
+    return int(record["pid"])
+
+
+def _started(pid: int) -> float:
+    """Returns when a process started, in seconds after the system did: unlike the time of day, nobody sets that."""
+    return psutil.Process(pid).create_time() - psutil.boot_time()
 
 
 def _record(stack: Stack) -> dict[str, Any]:
@@ -170,4 +135,4 @@ def _record_path(stack: Stack) -> Path:
 
 
 def _boot_id() -> str:
-    return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

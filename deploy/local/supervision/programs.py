@@ -9,7 +9,7 @@ from enum import Enum
 
 from contract import model_server
 from contract.addresses import HOST, no_proxy
-from deploy.local.airflow.airflow_environment import airflow_environment
+from deploy.local.airflow.environment import airflow_environment
 from deploy.local.credentials import Credentials
 from deploy.local.settings import Stack
 from pipelines.lineage import metadata_uri
@@ -46,7 +46,7 @@ class Program:
 
 
 def programs(stack: Stack, credentials: Credentials) -> list[Program]:
-    """All programs; the ones that take longest to come up stand first."""
+    """Returns all programs; the ones that take longest to come up stand first."""
     return [
         *_airflow(stack, credentials),
         _mlflow(stack),
@@ -56,7 +56,7 @@ def programs(stack: Stack, credentials: Credentials) -> list[Program]:
 
 
 def shared_environment(stack: Stack) -> dict[str, str]:
-    """What every program of the stack gets."""
+    """Returns what every program of the stack gets."""
     return {
         **stack.environment(),
         MARKER: str(stack.home),

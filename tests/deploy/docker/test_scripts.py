@@ -128,6 +128,16 @@ def test_preparing_again_changes_neither_models_nor_pool(airflow, tmp_path):
     assert len([call for call in calls if call.startswith("pools set")]) == 1
 
 
+def test_preparing_volumes_needs_nothing_of_the_stack_on_one_machine():
+    code = "import sys, deploy.docker.initialise; print([n for n in sys.modules if n.startswith('deploy.')])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+
+    assert "deploy.folders" in done.stdout
+    assert "deploy.local" not in done.stdout
+
+
 def test_a_failed_migration_fails_the_preparation(airflow, tmp_path):
     airflow.with_name("airflow").write_text('#!/bin/sh\n[ "$1" != db ] || exit 3\n')
 

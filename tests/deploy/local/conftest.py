@@ -4,7 +4,7 @@ from contextlib import ExitStack
 import pytest
 
 from contract.addresses import HOST, PORTS
-from deploy.local.folders import make_folders
+from deploy.folders import make_folders
 from deploy.local.settings import Stack
 
 

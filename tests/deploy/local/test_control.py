@@ -13,9 +13,9 @@ from contract.errors import SettingsError, UnavailableError
 from deploy.local.control import down, is_up, up
 from deploy.local.readiness import Readiness
 from deploy.local.supervision import processes
+from deploy.local.supervision.configuration import pid_path, socket_path, write_config
 from deploy.local.supervision.programs import Program
-from deploy.local.supervision.supervision import pid_path, socket_path, start_supervisord, write_config
-from deploy.local.supervision.supervisor_client import SupervisorClient
+from deploy.local.supervision.supervisor import SupervisorClient, start_supervisord
 
 SLEEPER = Program("sleeper", ("sleep", "300"))
 

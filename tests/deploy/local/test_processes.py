@@ -2,24 +2,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from contract.errors import UnavailableError
-from deploy.local.folders import make_folders
+from deploy.folders import make_folders
 from deploy.local.settings import Stack
-from deploy.local.supervision import processes
-from deploy.local.supervision.programs import MARKER, Program
-from deploy.local.supervision.supervision import (
+from deploy.local.supervision import processes, supervisor
+from deploy.local.supervision.configuration import (
     config_path,
     log_path,
     pid_path,
     socket_path,
-    start_supervisord,
     write_config,
 )
-from deploy.local.supervision.supervisor_client import SupervisorClient
+from deploy.local.supervision.programs import MARKER, Program
+from deploy.local.supervision.supervisor import SupervisorClient, start_supervisord
 
 SLEEP = ("sleep", "300")
 # Like Airflow's workers: a child whose title hides its environment, and one that left session and environment.
@@ -38,11 +37,8 @@ time.sleep(300)
 """
 
 
-def wait_until(condition, timeout_s=20):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+def wait_until(condition):
+    Retrying(retry=retry_if_not_result(bool), wait=wait_fixed(0.05), stop=stop_after_delay(20))(condition)
 
 
 @pytest.fixture
@@ -99,6 +95,16 @@ def test_a_process_that_has_ended_but_was_not_collected_is_gone(prepared, spawn)
 def test_the_supervisor_answers_over_its_socket_as_soon_as_it_has_started(prepared, supervised):
     assert supervised.pid() == int(pid_path(prepared).read_text())
     assert supervised.states()["family"] in ("STARTING", "RUNNING")
+
+
+def test_a_supervisor_that_is_stopped_is_not_waited_for_without_end(prepared, supervised, monkeypatch):
+    monkeypatch.setattr(supervisor, "TIMEOUT_S", 0.2)
+    pid = supervised.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert SupervisorClient(socket_path(prepared)).pid() is None
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_every_descendant_belongs_to_the_stack(prepared, supervised):

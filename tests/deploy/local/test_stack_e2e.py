@@ -4,17 +4,15 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contract.state import PROJECT
 from deploy.local.health import health
 
 pytestmark = pytest.mark.e2e
-
-NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @pytest.fixture
@@ -52,12 +50,6 @@ def _texts(folder):
         return b""
 
 
-def get(url, host=None):
-    request = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310 - http, loopback
-    with NO_PROXY.open(request, timeout=10) as answer:
-        return answer.status, answer.read()
-
-
 def test_the_stack_comes_up_once_answers_everywhere_and_goes_without_a_trace(stack, command):
     first = command("up")
     assert first.returncode == 0, first.stderr
@@ -68,11 +60,12 @@ def test_the_stack_comes_up_once_answers_everywhere_and_goes_without_a_trace(sta
 
     # Both names of the loopback interface pass MLflow's protection against foreign host names.
     for host in ("127.0.0.1", "localhost"):
-        status, _ = get(
+        answer = httpx.get(
             f"{stack.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1",
-            f"{host}:{stack.mlflow_port}",
+            headers={"Host": f"{host}:{stack.mlflow_port}"},
+            trust_env=False,
         )
-        assert status == 200
+        assert answer.status_code == 200
 
     second = command("up")
     assert second.returncode == 0

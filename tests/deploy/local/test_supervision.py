@@ -8,9 +8,9 @@ import pytest
 
 from contract.errors import SettingsError
 from deploy.local.credentials import load_or_create
-from deploy.local.supervision import supervision
+from deploy.local.supervision import configuration
 from deploy.local.supervision.programs import Program, programs, shared_environment
-from deploy.local.supervision.supervisor_client import SupervisorClient
+from deploy.local.supervision.supervisor import SupervisorClient, start_supervisord
 
 # supervisord's own reading of a configuration: what each program would get.
 READ = """
@@ -31,7 +31,7 @@ def credentials(prepared):
 
 def as_supervisord_reads_it(stack):
     answer = subprocess.run(
-        [str(stack.airflow_bin / "python"), "-c", READ, str(supervision.config_path(stack))],
+        [str(stack.airflow_bin / "python"), "-c", READ, str(configuration.config_path(stack))],
         capture_output=True,
         text=True,
         check=True,
@@ -41,7 +41,7 @@ def as_supervisord_reads_it(stack):
 
 def test_supervisord_reads_each_command_and_each_variable_as_it_was_meant(prepared, credentials):
     chosen = programs(prepared, credentials)
-    supervision.write_config(prepared, chosen)
+    configuration.write_config(prepared, chosen)
 
     read = as_supervisord_reads_it(prepared)
 
@@ -55,7 +55,7 @@ def test_supervisord_reads_each_command_and_each_variable_as_it_was_meant(prepar
 
 def test_a_percent_sign_reaches_a_program_as_one(prepared):
     odd = Program("odd", ("/bin/echo", "100%", "two words"), {"SHARE": "100% (s)"})
-    supervision.write_config(prepared, [odd])
+    configuration.write_config(prepared, [odd])
 
     command, environment, *_ = as_supervisord_reads_it(prepared)["odd"]
 
@@ -64,10 +64,10 @@ def test_a_percent_sign_reaches_a_program_as_one(prepared):
 
 
 def test_the_configuration_is_private_for_it_holds_secrets(prepared, credentials):
-    supervision.write_config(prepared, programs(prepared, credentials))
+    configuration.write_config(prepared, programs(prepared, credentials))
 
-    assert credentials.jwt_secret in supervision.config_path(prepared).read_text()
-    assert stat.S_IMODE(supervision.config_path(prepared).stat().st_mode) == 0o600
+    assert credentials.jwt_secret in configuration.config_path(prepared).read_text()
+    assert stat.S_IMODE(configuration.config_path(prepared).stat().st_mode) == 0o600
 
 
 def test_no_secret_is_on_a_command_line(prepared, credentials):
@@ -89,7 +89,7 @@ def test_only_what_runs_nodes_gets_the_database_of_ml_metadata_and_through_the_p
 ):
     uri = "postgresql://me:odd%27$;,=%25word@127.0.0.1:6000/metadata"
     monkeypatch.setenv("SLIPWAY_MLMD_URI", uri)
-    supervision.write_config(prepared, programs(prepared, credentials))
+    configuration.write_config(prepared, programs(prepared, credentials))
 
     read = as_supervisord_reads_it(prepared)
 
@@ -110,10 +110,10 @@ def test_the_stack_does_not_start_with_a_malformed_database_of_ml_metadata(
 
 def test_supervisord_hands_no_password_down_in_its_own_environment(prepared, monkeypatch):
     monkeypatch.setenv("SLIPWAY_MLMD_URI", "postgresql://me:word@127.0.0.1/metadata")
-    supervision.write_config(prepared, [Program("sleeper", ("/bin/sleep", "60"))])
+    configuration.write_config(prepared, [Program("sleeper", ("/bin/sleep", "60"))])
 
-    supervision.start_supervisord(prepared)
-    supervisor = SupervisorClient(supervision.socket_path(prepared))
+    start_supervisord(prepared)
+    supervisor = SupervisorClient(configuration.socket_path(prepared))
     try:
         environment = Path(f"/proc/{supervisor.pid()}/environ").read_bytes()
     finally:

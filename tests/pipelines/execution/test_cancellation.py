@@ -11,7 +11,7 @@ from contract.failures import Cancelled
 
 with Cancellation() as cancellation:
     try:
-        with cancellation.felt():
+        with cancellation.cancellable():
             sys.stdout.write("working\\n")
             sys.stdout.flush()
             threading.Event().wait()

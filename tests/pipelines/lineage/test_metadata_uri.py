@@ -17,6 +17,12 @@ def test_a_uri_names_host_port_user_password_and_database():
     assert read == Database("db.example.org", 6000, "me", "p@ss '\\", "meta")
 
 
+def test_a_password_may_have_what_separates_other_parts_of_a_uri():
+    read = from_environment({VARIABLE: "postgresql://me:a/b?c:d@host/meta"})
+
+    assert read == Database("host", 5432, "me", "a/b?c:d", "meta")
+
+
 def test_the_port_and_the_password_may_be_left_out():
     assert from_environment({VARIABLE: "postgresql://me@[::1]/meta"}) == Database(
         "::1", 5432, "me", "", "meta"
@@ -39,13 +45,11 @@ def test_a_database_does_not_show_its_password():
         ("postgresql://:hidden@host/meta", "postgresql://***@host/meta", "no user"),
         ("postgresql://me:hidden@/meta", "postgresql://***@/meta", "no host"),
         ("postgresql://me:hid'den@host/meta", "postgresql://***@host/meta", "percent-encode"),
-        (
-            "postgresql://me:hid/den@host/meta",
-            "postgresql://***@host/meta",
-            "a / that belongs to the password",
-        ),
-        ("postgresql://me:hidden@[host/meta", "postgresql://***@[host/meta", "cannot be read"),
-        ("me:hidden", "***", "only PostgreSQL"),
+        ("postgresql://me:hid@den@host/meta", "postgresql://***@host/meta", "percent-encode an @"),
+        ("postgresql://me:hid@den:hidden@host/meta", "postgresql://***@host/meta", "the port must be"),
+        ("postgresql://me:hid%00den@host/meta", "postgresql://***@host/meta", "NUL"),
+        ("postgresql://me:hidden@[host/meta", "postgresql://***@[host/meta", "the host must be"),
+        ("me:hidden", "***", "cannot be read"),
     ],
 )
 def test_a_malformed_uri_is_named_with_its_form_and_its_fault_but_without_the_password(

@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg2
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 USER = "slipway"
 PASSWORD = "pass word's \\ @ / % one"  # noqa: S105  of a server that lives as long as the tests
@@ -91,9 +91,11 @@ def _free_port():
 
 
 def _answering(server, process):
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(psycopg2.OperationalError), server.login():
+    def log_in():
+        assert process.poll() is None, f"PostgreSQL ended with exit code {process.returncode}"
+        with server.login():
             return server
-        time.sleep(0.05)
-    raise TimeoutError(f"PostgreSQL does not answer on port {server.port}")
+
+    refused = retry_if_exception_type(psycopg2.OperationalError)
+    waiting = Retrying(retry=refused, wait=wait_fixed(0.05), stop=stop_after_delay(DEADLINE_S), reraise=True)
+    return waiting(log_in)

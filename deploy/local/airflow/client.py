@@ -38,13 +38,16 @@ class AirflowClient:
         token = self._call("POST", "/auth/token", json=login)["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, *, fine: int | None = None, **options: Any) -> httpx.Response:
+        """Returns the answer to a call; `fine` is an error status that is none here."""
         try:
             response = self.http.request(method, path, **options)
         except httpx.TransportError as error:
             raise UnavailableError(
                 f"Expected Airflow at {self.url}, and it does not answer ({error}). Start it with `make up`."
             ) from error
+        if response.status_code == fine:
+            return response
         if response.status_code in (400, 404, 409, 422):
             raise SettingsError(f"Airflow refused {method} {path}: {_detail(response)}")
         if response.is_error:
@@ -55,6 +58,11 @@ class AirflowClient:
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         return dict(self._send(method, path, **options).json())
+
+    def ensure_pool(self, name: str, slots: int, description: str) -> None:
+        """Creates a pool; one that exists keeps the slots that a person gave it."""
+        pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+        self._send("POST", "/api/v2/pools", json=pool, fine=httpx.codes.CONFLICT)
 
     def has_dag(self, dag_id: str) -> bool:
         """Returns whether Airflow has parsed a DAG of this id."""

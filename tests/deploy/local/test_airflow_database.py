@@ -4,39 +4,39 @@ import re
 import pytest
 
 from contract.errors import UnavailableError
-from deploy.local.airflow import airflow_setup
-from deploy.local.airflow.airflow_environment import database_path
+from deploy.local.airflow import database
+from deploy.local.airflow.environment import database_path
 
 
 @pytest.fixture
 def migrated(prepared):
     database_path(prepared).write_text("tables")
-    (prepared.airflow / "migrated-by").write_text(airflow_setup.airflow_version(prepared))
+    (prepared.airflow / "migrated-by").write_text(database.airflow_version(prepared))
     return prepared
 
 
 def test_the_version_of_airflow_is_read_without_starting_it(stack):
-    assert re.fullmatch(r"3\.\d+\.\d+", airflow_setup.airflow_version(stack))
+    assert re.fullmatch(r"3\.\d+\.\d+", database.airflow_version(stack))
 
 
 def test_a_first_start_migrates(prepared):
-    assert airflow_setup.needs_migration(prepared)
+    assert database.needs_migration(prepared)
 
 
 def test_a_database_of_this_version_is_not_migrated_again(migrated):
-    assert not airflow_setup.needs_migration(migrated)
+    assert not database.needs_migration(migrated)
 
 
 def test_a_database_of_another_version_is_migrated(migrated):
     (migrated.airflow / "migrated-by").write_text("3.2.0")
 
-    assert airflow_setup.needs_migration(migrated)
+    assert database.needs_migration(migrated)
 
 
 def test_a_database_that_was_removed_is_made_again(migrated):
     database_path(migrated).unlink()
 
-    assert airflow_setup.needs_migration(migrated)
+    assert database.needs_migration(migrated)
 
 
 @pytest.fixture
@@ -61,16 +61,16 @@ def test_a_failed_migration_shows_what_airflow_said_and_leaves_no_database_in_pa
     with pytest.raises(
         UnavailableError, match=r"(?s)ended with exit code 3:.*no such column.*airflow-db-migrate.log"
     ):
-        airflow_setup.migrate(stack, {})
+        database.migrate(stack, {})
 
     assert not database_path(stack).exists()
-    assert airflow_setup.needs_migration(stack)
+    assert database.needs_migration(stack)
 
 
 def test_a_finished_migration_is_not_repeated(with_airflow):
     stack = with_airflow('touch "${AIRFLOW__DATABASE__SQL_ALCHEMY_CONN#sqlite:///}"')
 
-    airflow_setup.migrate(stack, {})
+    database.migrate(stack, {})
 
     assert database_path(stack).exists()
-    assert not airflow_setup.needs_migration(stack)
+    assert not database.needs_migration(stack)

@@ -23,7 +23,7 @@ QUIETED = (
 
 
 def airflow_environment(stack: Stack, credentials: Credentials) -> dict[str, str]:
-    """Every variable that Airflow's programs get beyond the stack's own ones."""
+    """Returns every variable that Airflow's programs get beyond the stack's own ones."""
     options = {**_core(stack, credentials), **_api(stack, credentials), **_pace()}
     return {
         "AIRFLOW_HOME": str(stack.airflow),
@@ -35,7 +35,7 @@ def airflow_environment(stack: Stack, credentials: Credentials) -> dict[str, str
 
 
 def database_path(stack: Stack) -> Path:
-    """Airflow's SQLite database."""
+    """Returns the file of Airflow's SQLite database."""
     return stack.airflow / "airflow.db"
 
 
@@ -71,7 +71,7 @@ def _api(stack: Stack, credentials: Credentials) -> dict[str, str]:
 
 
 def _pace() -> dict[str, str]:
-    """Short waits, in seconds: a new manifest shows and a task starts while a person looks on."""
+    """Returns short waits, in seconds: a new manifest shows and a task starts while a person looks on."""
     return {
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",

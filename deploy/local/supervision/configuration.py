@@ -1,46 +1,41 @@
-"""Writes supervisord's configuration and starts it. Knows nothing of what the programs do."""
+"""Writes supervisord's configuration. Knows nothing of what the programs do."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
 from contract import files
-from contract.errors import UnavailableError
 from deploy.local.settings import Stack
-from deploy.local.supervision.programs import MARKER, Program, Start, shared_environment
-from pipelines.lineage import metadata_uri
+from deploy.local.supervision.programs import Program, Start, shared_environment
 
 HERE = Path(__file__).parent
-START_TIMEOUT_S = 60
 
 
 def config_path(stack: Stack) -> Path:
-    """Where supervisord's configuration lies."""
+    """Returns where supervisord's configuration lies."""
     return stack.run / "supervisord.conf"
 
 
 def socket_path(stack: Stack) -> Path:
-    """Where supervisord listens."""
+    """Returns where supervisord listens."""
     return stack.sockets / "supervisor.sock"
 
 
 def pid_path(stack: Stack) -> Path:
-    """Where supervisord writes its process id."""
+    """Returns where supervisord writes its process id."""
     return stack.run / "supervisord.pid"
 
 
 def log_path(stack: Stack, program: str) -> Path:
-    """Where a program's output goes."""
+    """Returns where a program's output goes."""
     return stack.logs / f"{program}.log"
 
 
 def render(stack: Stack, programs: Sequence[Program]) -> str:
-    """The whole supervisord.conf."""
+    """Returns the whole supervisord.conf."""
     head = _fill(
         "supervisord.conf.template",
         socket=str(socket_path(stack)),
@@ -54,34 +49,6 @@ def render(stack: Stack, programs: Sequence[Program]) -> str:
 def write_config(stack: Stack, programs: Sequence[Program]) -> None:
     """Writes the configuration; it holds secrets, so it is private from its first byte on."""
     files.write(config_path(stack), render(stack, programs), mode=0o600)
-
-
-def start_supervisord(stack: Stack) -> None:
-    """Starts supervisord in the background; when this returns it answers on its socket.
-
-    Raises:
-        UnavailableError: It did not start; the message has what it printed.
-    """
-    started = subprocess.run(
-        [str(stack.airflow_bin / "supervisord"), "--configuration", str(config_path(stack))],
-        env=_own_environment(stack),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        check=False,
-    )
-    if started.returncode != 0:
-        raise UnavailableError(
-            f"supervisord did not start (exit code {started.returncode}): {started.stderr.strip()}\n"
-            f"Its log is {log_path(stack, 'supervisord')}."
-        )
-
-
-def _own_environment(stack: Stack) -> dict[str, str]:
-    """What supervisord gets, and every program from it: no password that only some of them need."""
-    kept = {name: value for name, value in os.environ.items() if name != metadata_uri.VARIABLE}
-    return {**kept, MARKER: str(stack.home)}
 
 
 def _render_program(stack: Stack, program: Program) -> str:
