@@ -24,6 +24,12 @@ class RegistryError(SlipwayError):
     exit_code = exit_codes.BAD_SETTINGS
 
 
+class InputError(SlipwayError):
+    """What a model is to be asked about is not what it takes."""
+
+    exit_code = exit_codes.BAD_DATA
+
+
 class ServerUnavailableError(UnavailableError):
     """The model server or the registry does not answer. Trying again may help."""
 

@@ -12,7 +12,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from components import records
 from serving.client import Client
 from serving.errors import ReleaseError
-from serving.release.smoke import WARMUP_FILE
+from serving.warmup import WARMUP_FILE
 
 SAMPLE = 8  # images in the requests that are compared and recorded
 
@@ -89,7 +89,7 @@ def wrong_answers(
     """Compares every signature's served answers with the expected ones; returns what differs."""
     differences = []
     for signature, inputs in sample.inputs.items():
-        served = client.predict(model, inputs, signature=signature).probabilities
+        served = client.predict(model, inputs, signature=signature).outputs["probabilities"]
         wanted = expected[signature]
         if served.shape != wanted.shape:
             differences.append(f"signature {signature}: expected shape {wanted.shape}, got {served.shape}")

@@ -19,16 +19,18 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 import mlflow.pyfunc
+import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from serving import digest, signature
+from serving import digest, signatures, tensors, warmup
 from serving.errors import RegistryError
 from serving.registry import history, saved_model_loader
 from serving.registry.version import UNQUOTABLE, Package, Roles
+from serving.signatures import Signature
 
 logger = logging.getLogger(__name__)
 
@@ -166,15 +168,15 @@ class Registry:
         return True
 
     def _store(self, model: str, package: Package, run_id: str, tags: Mapping[str, str]) -> int:
-        described = signature.of(package.saved_model)
+        offered = signatures.of_saved_model(package.saved_model).get(signatures.DEFAULT)
         with mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name=model,
                 loader_module=saved_model_loader.__name__.rpartition(".")[2],
                 code_paths=[saved_model_loader.__file__],
                 data_path=str(package.saved_model),
-                signature=_signature(described),
-                input_example=described.example if described else None,
+                signature=_signature(offered) if offered else None,
+                input_example=_example(package.saved_model) if offered else None,
                 pip_requirements=[
                     f"{package}=={metadata.version(package)}" for package in ("tensorflow", "numpy")
                 ],
@@ -261,11 +263,27 @@ class Registry:
                 self.client.delete_model_version_tag(model, str(version), name)
 
 
-def _signature(described: signature.Signature | None) -> ModelSignature | None:
-    if described is None:
-        return None
+def _signature(offered: Signature) -> ModelSignature:
     inputs, outputs = (
-        Schema([TensorSpec(tensor.dtype, list(tensor.shape), tensor.name) for tensor in tensors])
-        for tensors in (described.inputs, described.outputs)
+        Schema([TensorSpec(tensor.dtype, list(tensor.shape or ()), tensor.name) for tensor in each])
+        for each in (offered.inputs, offered.outputs)
     )
     return ModelSignature(inputs=inputs, outputs=outputs)
+
+
+def _example(saved_model: Path) -> dict[str, np.ndarray] | None:
+    """Returns the inputs of the first recorded request to `serving_default`, its first record alone."""
+    for request in warmup.recorded_requests(saved_model):
+        if request.model_spec.signature_name == signatures.DEFAULT:
+            try:
+                return {name: _one_record(tensors.to_array(value)) for name, value in request.inputs.items()}
+            except UnicodeDecodeError:
+                return None  # MLflow keeps examples as JSON
+    return None
+
+
+def _one_record(array: np.ndarray) -> np.ndarray:
+    first = array[:1] if array.ndim else array
+    if array.dtype != object:
+        return first
+    return np.array([each.decode() for each in first.ravel()], dtype=str).reshape(first.shape)

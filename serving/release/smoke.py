@@ -1,38 +1,14 @@
 """Asks a served version real questions: the recorded requests that it was warmed up with."""
 
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from serving import tensors
-from serving.apis import predict_pb2, prediction_log_pb2
+from serving.apis import predict_pb2
 from serving.client import Client
 from serving.errors import ReleaseError
-
-WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
-
-
-def _records(path: Path) -> Iterator[bytes]:
-    """Yields the records of an uncompressed TFRecord file: length, its checksum, the bytes, their checksum.
-
-    The checksums are passed over: the digest of the whole version has been compared with the registry's.
-    """
-    with path.open("rb") as file:
-        while header := file.read(12):
-            (length,) = struct.unpack("<Q", header[:8])
-            yield file.read(length)
-            file.read(4)
-
-
-def recorded_requests(version_dir: Path) -> list[predict_pb2.PredictRequest]:
-    """Returns the prediction requests of a version's warm-up file; empty where it has none."""
-    path = version_dir / WARMUP_FILE
-    if not path.is_file():
-        return []
-    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in _records(path)]
-    return [log.predict_log.request for log in logs if log.WhichOneof("log_type") == "predict_log"]
+from serving.warmup import recorded_requests
 
 
 def _ask(client: Client, request: predict_pb2.PredictRequest, expected_version: int) -> None:

@@ -37,6 +37,20 @@ def test_who_promoted_what_and_when_is_on_the_version(two_versions):
     assert tags[history.PROMOTED_AT]
 
 
+def test_a_model_of_columns_is_replayed_asked_and_promoted_like_any_other(site, saved_models):
+    version = site.register(saved_models["columns"], "wdbc")
+    assert site.promote("wdbc", version).labels == {"stable": version}
+    values = {"mean_radius": np.full((3, 1), 1.5, np.float32), "town": np.array([b"a", b"bc", b""], object)}
+    answer = site.client.predict("wdbc", values, label="stable")
+    assert answer.version == version
+    assert answer.outputs["score"].tolist() == [[3.0]] * 3
+    assert answer.outputs["town"].tolist() == [b"a", b"bc", b""]
+    broken = site.register(saved_models["broken columns"], "wdbc")
+    with pytest.raises(ReleaseError, match="Expected finite numbers from wdbc version 2, output score"):
+        site.promote("wdbc", broken)
+    assert site.client.labelled("wdbc", "stable") == version
+
+
 def test_a_challenger_is_served_behind_canary_beside_what_is_live(site, saved_models):
     site.promote(MODEL, site.register(saved_models["one"]))
     challenger = site.register(saved_models["two"])
