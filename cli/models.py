@@ -24,17 +24,17 @@ from serving.release import models_config
 from serving.release.models_config import ServedModel
 
 if TYPE_CHECKING:
-    from serving.release.release import Release
+    from serving.release.target import ReleaseTarget
 
 
 @contextmanager
-def _release() -> Iterator["Release"]:
+def _target() -> Iterator["ReleaseTarget"]:
     from serving.registry.registry import Registry  # MLflow's client, which `slipway models` does without
-    from serving.release.release import Release
+    from serving.release.target import ReleaseTarget
 
     signal.signal(signal.SIGTERM, cancel)
     with Client(grpc_target()) as client:
-        yield Release(Registry(tracking_uri()), client, StateFolder.from_environment().models)
+        yield ReleaseTarget(Registry(tracking_uri()), client, StateFolder.from_environment().models)
 
 
 def _rows(model: ListedModel, client: Client, served: ServedModel) -> Iterator[tuple[object, ...]]:
@@ -130,20 +130,26 @@ def _say_served(model: str, served: ServedModel) -> None:
 
 def promote(model: str, version: int) -> None:
     """Moves the alias, reconciles, verifies."""
-    with _release() as release:
-        _say_served(model, release.promote(model, version, getpass.getuser()))
+    from serving.release import promotion
+
+    with _target() as target:
+        _say_served(model, promotion.promote(target, model, version, getpass.getuser()))
 
 
 def rollback(model: str) -> None:
     """Promotes the previous champion."""
-    with _release() as release:
-        _say_served(model, release.rollback(model, getpass.getuser()))
+    from serving.release import promotion
+
+    with _target() as target:
+        _say_served(model, promotion.rollback(target, model, getpass.getuser()))
 
 
 def reconcile(models: Sequence[str]) -> None:
     """Serves what the registry wants, restoring what is missing."""
-    with _release() as release:
-        served = release.reconcile_all(models, getpass.getuser())
+    from serving.release import reconciliation
+
+    with _target() as target:
+        served = reconciliation.reconcile_all(target, models, getpass.getuser())
     for model, each in served.items():
         _say_served(model, each)
     if not served:

@@ -12,7 +12,7 @@ class AliasMovedError(ReleaseError):
     """Somebody moved the alias `champion` on while a version was being released; that choice stands."""
 
 
-class AliasPutBackError(ReleaseError):
+class AliasRestoredError(ReleaseError):
     """The version that somebody moved the alias `champion` to cannot be served; the alias is where it was before."""
 
     exit_code = exit_codes.BAD_SETTINGS

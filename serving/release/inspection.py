@@ -8,7 +8,7 @@ from serving import digest
 from serving.client import Client
 from serving.errors import RegistryError, ReleaseError, ServerUnavailableError
 from serving.registry.listing import ListedModel, Listing
-from serving.release import fleet, journal, models_config
+from serving.release import journal, model_server, models_config
 from serving.release.models_config import STABLE
 
 REMEDY = "`slipway reconcile`"
@@ -70,7 +70,7 @@ def _state(
 
 def _interrupted(folder: Path) -> Iterator[str]:
     try:
-        if journal.read(folder) and not fleet.is_locked(folder / fleet.LOCK_FILE):
+        if journal.read(folder) and not model_server.is_locked(folder / model_server.LOCK_FILE):
             yield f"a release was interrupted: {REMEDY}"
     except ReleaseError as error:
         yield str(error)

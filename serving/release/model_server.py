@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import tenacity
+
 from serving.client import Client, VersionState
 from serving.errors import ReleaseError
 from serving.release import models_config
@@ -24,7 +26,7 @@ STALE_S = 2.0
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Holds a lock file; a second process waits. The lock goes with the process, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
@@ -45,7 +47,7 @@ def is_locked(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Fleet:
+class ModelServer:
     """What one model server serves.
 
     Attributes:
@@ -82,7 +84,7 @@ class Fleet:
             ReleaseError: If the server refuses it; the file says what the server was asked for all the same.
             ServerUnavailableError: If there is no server.
         """
-        with locked(self.models_dir / ".models.config.lock"):
+        with exclusive_lock(self.models_dir / ".models.config.lock"):
             config = models_config.read(self.config_path)
             models_config.put(config, model, wanted, self.models_dir)
             models_config.write(config, self.config_path)
@@ -96,7 +98,7 @@ class Fleet:
         """
         before = self.client.versions(model).get(version)
         if before is not None and before.error and version in served.versions:
-            served = self.let_go(
+            served = self.unload(
                 model, version, served
             )  # a version that failed is tried again only when asked anew
         served = ServedModel(served.versions | {version}, served.labels)
@@ -110,7 +112,7 @@ class Fleet:
         self._await_available(model, version, before)
         return served
 
-    def let_go(self, model: str, version: int, served: ServedModel) -> ServedModel:
+    def unload(self, model: str, version: int, served: ServedModel) -> ServedModel:
         """Has the server unload a version; returns what it serves then.
 
         A server does not notice that files which it holds in memory were replaced on disk.
@@ -166,10 +168,14 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> No
     Raises:
         ReleaseError: If it does not within `timeout_s` seconds.
     """
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise ReleaseError(
-                f"Waited {timeout_s:.0f} s for {what}, in vain. Look into the model server's log."
-            )
-        time.sleep(POLL_S)
+    polling = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda holds: not holds),
+        stop=tenacity.stop_after_delay(timeout_s),
+        wait=tenacity.wait_fixed(POLL_S),
+    )
+    try:
+        polling(condition)
+    except tenacity.RetryError as error:
+        raise ReleaseError(
+            f"Waited {timeout_s:.0f} s for {what}, in vain. Look into the model server's log."
+        ) from error

@@ -14,11 +14,12 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from serving.client import Client
 from serving.errors import ServerUnavailableError
+from serving.registry import registration
 from serving.registry.registry import Registry
 from serving.registry.version import Package
-from serving.release import models_config
-from serving.release.fleet import wait_until
-from serving.release.release import Release
+from serving.release import models_config, promotion, reconciliation
+from serving.release.model_server import wait_until
+from serving.release.target import ReleaseTarget
 from serving.warmup import WARMUP_FILE
 
 MODEL = "toy"
@@ -77,12 +78,18 @@ def record(folder, *inputs):
             writer.write(log.SerializeToString())
 
 
-class Site(Release):
-    """A release with the questions that tests ask of it."""
+class Site(ReleaseTarget):
+    """A target with what can be done to it, and the questions that tests ask of it."""
+
+    promote, rollback = promotion.promote, promotion.rollback
+    challenge, promote_judged = promotion.challenge, promotion.promote_judged
+    reconcile, reconcile_all = reconciliation.reconcile, reconciliation.reconcile_all
 
     def register(self, folder, model=MODEL, **tags):
         """Registers a SavedModel, as a run would; returns the number."""
-        return self.registry.register(model, Package(folder), run_id=self.registry.run_id, tags=tags)
+        return registration.register(
+            self.registry, model, Package(folder), run_id=self.registry.run_id, tags=tags
+        )
 
     def answer(self, label="stable", model=MODEL):
         """What the version behind a label answers."""
@@ -91,7 +98,7 @@ class Site(Release):
 
     def labels(self, model=MODEL):
         """Label to version, as the configuration file says."""
-        return dict(self.fleet.served(model).labels)
+        return dict(self.server.served(model).labels)
 
     def state(self, model=MODEL):
         """Everything that a failed release must leave as it was."""
@@ -99,7 +106,7 @@ class Site(Release):
         tags = {int(each.version): dict(each.tags) for each in self.registry.versions(model)}
         folder = self.models_dir / model
         versions = {path.name for path in folder.iterdir() if not path.name.startswith(".release.lock")}
-        return roles, tags, self.fleet.served(model), versions
+        return roles, tags, self.server.served(model), versions
 
 
 @pytest.fixture(scope="package")

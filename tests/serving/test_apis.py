@@ -11,7 +11,7 @@ from serving import tensors
 PROJECT = Path(__file__).parents[2]
 CLIENT_FIRST = """
 import sys
-import serving.client, serving.release.release, serving.release.inspection
+import serving.client, serving.release.promotion, serving.release.inspection
 assert "tensorflow" not in sys.modules, "TensorFlow was imported"
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2

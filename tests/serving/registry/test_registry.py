@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from serving.registry import registration
 from serving.registry.registry import DATA_TAG
 from serving.registry.version import Package
 
@@ -13,7 +14,9 @@ MODEL = "toy"
 
 def register(registry, folder, **options):
     tags = options.pop("tags", {})
-    return registry.register(MODEL, Package(folder, **options), run_id=registry.run_id, tags=tags)
+    return registration.register(
+        registry, MODEL, Package(folder, **options), run_id=registry.run_id, tags=tags
+    )
 
 
 def test_the_same_bytes_of_the_same_data_are_the_same_version_whatever_the_run(registry, saved_models):
