@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from serving.server.errors import ServingError
-from serving.server.json_answers import render, to_json
+from serving.server.rest_api.json_answers import render, to_json
 
 TWO = {"p": np.array([[0.5], [1]], np.float32), "raw_bytes": np.array([b"a", b"b"], object)}
 

@@ -20,7 +20,7 @@ def version_dir(saved_models, tmp_path):
 
 @pytest.fixture
 def replay(version_dir):
-    from serving.server import servable, warmup
+    from serving.server.execution import servable, warmup
 
     return lambda: warmup.replay(servable.load(version_dir), version_dir)
 
@@ -84,7 +84,7 @@ def test_a_record_of_another_kind_is_unimplemented(version_dir, replay):
 
 
 def test_too_many_records_are_refused(version_dir, replay, monkeypatch):
-    from serving.server import warmup
+    from serving.server.execution import warmup
 
     monkeypatch.setattr(warmup, "MAX_RECORDS", 2)
     write(version_dir, *[predict_log()] * 3)

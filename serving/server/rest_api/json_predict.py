@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.server import json_values
 from serving.server.errors import ServingError, invalid_argument
-from serving.server.json_values import Json
+from serving.server.rest_api import json_values
+from serving.server.rest_api.json_values import Json
 
 _ROWS, _COLUMNS = "instances", "inputs"
 _DECODER = json.JSONDecoder()

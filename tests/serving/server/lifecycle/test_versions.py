@@ -1,7 +1,7 @@
 import pytest
 
 from serving.server.errors import Code, ServingError
-from serving.server.versions import All, Latest, Specific, scan
+from serving.server.lifecycle.versions import All, Latest, Specific, scan
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Generic
 
 from serving.server.errors import Code, ServingError, invalid_argument
-from serving.server.lifecycle import VersionRecord
-from serving.server.manager import Manager, S
+from serving.server.lifecycle.manager import Manager, S
+from serving.server.lifecycle.model_settings import ModelSettings
+from serving.server.lifecycle.states import VersionRecord
+from serving.server.lifecycle.versions import scan
 from serving.server.model_ref import ModelRef
-from serving.server.model_settings import ModelSettings
-from serving.server.versions import scan
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import TypeAlias
 import numpy as np
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving.server import tensors
 from serving.server.errors import Code, ServingError, invalid_argument
-from serving.server.servable import SavedModel
+from serving.server.execution import tensors
+from serving.server.execution.servable import SavedModel
 
 SignatureDef: TypeAlias = meta_graph_pb2.SignatureDef
 

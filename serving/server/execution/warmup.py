@@ -8,11 +8,11 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.server import tensors
 from serving.server.errors import Code, ServingError, invalid_argument
+from serving.server.execution import tensors
+from serving.server.execution.prediction import predict
+from serving.server.execution.servable import SavedModel
 from serving.server.model_ref import DEFAULT_SIGNATURE
-from serving.server.prediction import predict
-from serving.server.servable import SavedModel
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from serving.server.errors import invalid_argument
-from serving.server.json_values import Json
+from serving.server.rest_api.json_values import Json
 
 
 def render(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> bytes:

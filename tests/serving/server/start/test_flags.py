@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from serving.server import flags
+from serving.server.start import flags
 
 
 def test_defaults_are_those_of_tensorflow_serving_except_the_interface():
@@ -29,11 +29,21 @@ def test_a_boolean_may_stand_bare(argument, expected):
     assert flags.parse([argument]).enable_model_warmup is expected
 
 
-@pytest.mark.parametrize("argument", ["--enable_batching=true", "stray", "--no_such_flag"])
+@pytest.mark.parametrize(
+    "argument", ["--enable_batching=true", "stray", "--no_such_flag", "--por=1", "-p", "--", "--help"]
+)
 def test_an_unknown_argument_is_warned_about_and_skipped(argument, caplog):
     with caplog.at_level(logging.WARNING):
         assert flags.parse([argument, "--port=1234"]).port == 1234
     assert f"unknown argument: {argument}" in caplog.text
+
+
+def test_what_follows_a_flag_is_not_its_value(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert flags.parse(["--enable_model_warmup", "false"]).enable_model_warmup is True
+    assert "unknown argument: false" in caplog.text
+    with pytest.raises(flags.FlagError, match="--port expected one argument. A flag is spelled --name=value"):
+        flags.parse(["--port", "8500"])
 
 
 @pytest.mark.parametrize("argument", ["--port=high", "--port", "--enable_model_warmup=perhaps"])

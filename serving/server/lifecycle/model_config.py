@@ -8,8 +8,8 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.server.errors import Code, ServingError, invalid_argument
-from serving.server.model_settings import ModelSettings
-from serving.server.versions import All, Latest, Specific, VersionPolicy
+from serving.server.lifecycle.model_settings import ModelSettings
+from serving.server.lifecycle.versions import All, Latest, Specific, VersionPolicy
 
 ModelServerConfig: TypeAlias = model_server_config_pb2.ModelServerConfig
 

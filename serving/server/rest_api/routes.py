@@ -1,27 +1,28 @@
-"""The HTTP face: TensorFlow Serving's paths, JSON bodies and status codes, in terms of the core."""
+"""The REST API: TensorFlow Serving's paths, JSON bodies and status codes, in terms of the core."""
 
 import json
 import logging
 import re
 from urllib.parse import unquote
 
-from serving.server import json_answers, json_predict, metadata
-from serving.server.core import Core
+from serving.server import metadata
 from serving.server.errors import Code, ServingError, invalid_argument, truncated
+from serving.server.execution.prediction import predict
+from serving.server.execution.servable import SavedModel
+from serving.server.execution.tensors import dtype_name
+from serving.server.lifecycle.core import Core
 from serving.server.model_ref import DEFAULT_SIGNATURE, ModelRef
-from serving.server.prediction import predict
-from serving.server.servable import SavedModel
-from serving.server.tensors import dtype_name
+from serving.server.rest_api import json_answers, json_predict
 
 _log = logging.getLogger(__name__)
 
+# Not Starlette's routes: they cannot ignore case, take %2F in a name for a slash, and answer 405 to a wrong method.
 _MODEL = (
     r"(?i:/v1/models)/(?P<name>[^/:]+)(?:(?i:/versions)/(?P<version>[0-9]+)|(?i:/labels)/(?P<label>[^/:]+))?"
 )
 _PREDICT = re.compile(_MODEL + r":(?P<verb>(?i:predict|classify|regress))")
 _READ = re.compile(_MODEL + r"(?P<metadata>(?i:/metadata))?")
 _NO_NAME = re.compile(r"(?i)/v1/models")
-_MAX_INFLATED_BYTES = 100 * 2**20
 _INT64_MAX = 2**63 - 1
 
 

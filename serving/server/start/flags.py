@@ -3,6 +3,7 @@
 Knows nothing of TensorFlow, so that `--version` and a mistyped flag answer at once.
 """
 
+import argparse
 import dataclasses
 import logging
 import sys
@@ -64,15 +65,18 @@ def parse(arguments: Sequence[str]) -> Flags:
     Raises:
         FlagError: If a known flag has a value of the wrong type.
     """
-    types = {field.name: type(field.default) for field in dataclasses.fields(Flags)}
-    values: dict[str, int | bool | str] = {}
+    parser, values = _parser(), argparse.Namespace()
     for argument in arguments:
-        name, given, text = argument.removeprefix("--").partition("=")
-        if not argument.startswith("--") or name not in types:
+        try:
+            # One at a time: TensorFlow Serving takes a value only after an equals sign, argparse the next argument too.
+            _, unknown = parser.parse_known_args([argument], values)
+        except argparse.ArgumentError as error:
+            raise FlagError(
+                f"{error.argument_name} {error.message}. A flag is spelled --name=value."
+            ) from None
+        if unknown:
             _log.warning("unknown argument: %s (ignored). Known flags:\n%s", argument, usage())
-            continue
-        values[name] = _convert(name, types[name], text if given else None)
-    return Flags(**values)  # type: ignore[arg-type]  # _convert returns each field's own type
+    return Flags(**vars(values))
 
 
 def usage() -> str:
@@ -97,24 +101,32 @@ def check(flags: Flags) -> None:
         )
 
 
-def _convert(name: str, kind: type, text: str | None) -> int | bool | str:
-    if kind is bool:
-        return _boolean(name, text)
-    if text is None:
-        raise FlagError(f"--{name} needs a value: --{name}=VALUE. Received none.")
-    if kind is str:
-        return text
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS, exit_on_error=False
+    )
+    for field in dataclasses.fields(Flags):
+        name = f"--{field.name}"
+        if isinstance(field.default, bool):
+            parser.add_argument(name, nargs="?", const=True, type=_boolean)
+        elif isinstance(field.default, int):
+            parser.add_argument(name, type=_whole_number)
+        else:
+            parser.add_argument(name)
+    return parser
+
+
+def _whole_number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise FlagError(f"--{name} must be a whole number, got {text!r}.") from None
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
 
 
-def _boolean(name: str, text: str | None) -> bool:
-    lowered = "true" if text is None else text.lower()
-    if lowered not in _TRUE | _FALSE:
-        raise FlagError(f"--{name} must be true or false, got {text!r}.")
-    return lowered in _TRUE
+def _boolean(text: str) -> bool:
+    if text.lower() not in _TRUE | _FALSE:
+        raise argparse.ArgumentTypeError(f"must be true or false, got {text!r}")
+    return text.lower() in _TRUE
 
 
 def report(error: FlagError) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from serving.server.versions import Latest, VersionPolicy
+from serving.server.lifecycle.versions import Latest, VersionPolicy
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from serving.server.errors import Code, ServingError
-from serving.server.lifecycle import State
-from serving.server.manager import Manager, Retries
+from serving.server.lifecycle.manager import Manager, Retries
+from serving.server.lifecycle.states import State
 
 DEADLINE_S = 10
 

@@ -9,7 +9,7 @@ from serving.server.errors import Code, ServingError
 @pytest.fixture
 def load(saved_models, tmp_path):
     """Loads a copy of version 1, changed by the test."""
-    from serving.server import servable
+    from serving.server.execution import servable
 
     def load(change=lambda directory: None):
         directory = tmp_path / "1"

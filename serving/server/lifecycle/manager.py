@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from serving.server.errors import Code, ServingError
-from serving.server.lifecycle import Servable, State, VersionRecord, next_step
+from serving.server.lifecycle.states import Servable, State, VersionRecord, next_step
 
 _log = logging.getLogger(__name__)
 

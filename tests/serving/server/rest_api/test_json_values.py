@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from serving.server.errors import Code, ServingError
-from serving.server.json_values import to_array
+from serving.server.rest_api.json_values import to_array
 
 THIRTY_THREE_DEEP = functools.reduce(lambda inner, _: [inner], range(33), 1)
 

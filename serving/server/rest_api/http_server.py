@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from serving.server.errors import Code, ServingError, http_status, invalid_argument, port_taken
-from serving.server.rest import RestApi
+from serving.server.rest_api.routes import RestApi
 
 _log = logging.getLogger(__name__)
 

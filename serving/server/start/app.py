@@ -10,15 +10,17 @@ from pathlib import Path
 import grpc
 import tensorflow as tf
 
-from serving.server import grpc_service, model_config, servable, warmup
-from serving.server.core import Core, unavailable_error
 from serving.server.errors import ServingError
-from serving.server.flags import Flags
-from serving.server.http_server import HttpServer
-from serving.server.manager import Manager, Retries
-from serving.server.model_settings import ModelSettings
-from serving.server.rest import RestApi
-from serving.server.servable import SavedModel
+from serving.server.execution import servable, warmup
+from serving.server.execution.servable import SavedModel
+from serving.server.grpc_api import services
+from serving.server.lifecycle import model_config
+from serving.server.lifecycle.core import Core, unavailable_error
+from serving.server.lifecycle.manager import Manager, Retries
+from serving.server.lifecycle.model_settings import ModelSettings
+from serving.server.rest_api.http_server import HttpServer
+from serving.server.rest_api.routes import RestApi
+from serving.server.start.flags import Flags
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ def _load_configured(core: Core[SavedModel], flags: Flags, stop: threading.Event
 
 def _open_ports(core: Core[SavedModel], flags: Flags) -> tuple[grpc.Server, HttpServer | None]:
     address = f"{flags.bind_address}:{flags.port}"
-    grpc_server = grpc_service.make_server(core, address, max(_MIN_WORKERS, 4 * (os.cpu_count() or 1)))
+    grpc_server = services.make_server(core, address, max(_MIN_WORKERS, 4 * (os.cpu_count() or 1)))
     rest_server = None
     if flags.rest_api_port == flags.port:
         _log.error("--rest_api_port is the gRPC port %d: REST is off. Pass another port.", flags.port)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.server.lifecycle import State, VersionRecord, next_step
+from serving.server.lifecycle.states import State, VersionRecord, next_step
 
 
 def record(version, state, aspired):

@@ -1,11 +1,11 @@
 import pytest
 
-from serving.server.core import Core, unavailable_error
 from serving.server.errors import Code, ServingError
-from serving.server.manager import Manager, Retries
+from serving.server.lifecycle.core import Core, unavailable_error
+from serving.server.lifecycle.manager import Manager, Retries
+from serving.server.lifecycle.model_settings import ModelSettings
+from serving.server.lifecycle.versions import All
 from serving.server.model_ref import ModelRef
-from serving.server.model_settings import ModelSettings
-from serving.server.versions import All
 
 
 class Answer:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from serving.server.errors import ServingError
-from serving.server.json_predict import PredictBody, parse, to_inputs
+from serving.server.rest_api.json_predict import PredictBody, parse, to_inputs
 
 
 def inputs_of(document, **dtypes):

@@ -1,4 +1,4 @@
-"""The gRPC face: the services of the plain tensorflow-serving-api stubs, in terms of the core."""
+"""The gRPC API: the services of the plain tensorflow-serving-api stubs, in terms of the core."""
 
 import logging
 from collections.abc import Callable
@@ -16,13 +16,14 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.server import metadata, tensors
-from serving.server.core import Core, unavailable_error
+from serving.server import metadata
 from serving.server.errors import ServingError, invalid_argument, port_taken, truncated
-from serving.server.model_config import to_settings
+from serving.server.execution import tensors
+from serving.server.execution.prediction import predict
+from serving.server.execution.servable import SavedModel
+from serving.server.lifecycle.core import Core, unavailable_error
+from serving.server.lifecycle.model_config import to_settings
 from serving.server.model_ref import DEFAULT_SIGNATURE, ModelRef
-from serving.server.prediction import predict
-from serving.server.servable import SavedModel
 
 _log = logging.getLogger(__name__)
 
