@@ -20,7 +20,12 @@ def _ask(client: Client, request: predict_pb2.PredictRequest, expected_version: 
             f"Expected {model} version {expected_version} to answer, got version {answered} from {client.target}."
         )
     for name, output in response.outputs.items():
-        values = tensors.to_array(output)
+        try:
+            values = tensors.to_array(output)
+        except TypeError as error:
+            raise ReleaseError(
+                f"Expected outputs of {model} version {expected_version} that can be checked; {name}: {error}"
+            ) from error
         if values.size == 0 or (np.issubdtype(values.dtype, np.number) and not np.all(np.isfinite(values))):
             raise ReleaseError(
                 f"Expected finite numbers from {model} version {expected_version}, output {name}, "

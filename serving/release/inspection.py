@@ -1,4 +1,4 @@
-"""Compares what the registry wants with what the server answers and what lies on disk. Changes nothing."""
+"""Compares what the registry says with what the server answers and what lies on disk. Changes nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class ModelState:
 
     Attributes:
         model: Name.
-        wanted: The champion; `None` where the registry has none.
+        champion: The version that should be live; `None` where the registry has none.
         answers: The version behind `stable`; `None` where none answers.
         problem: What is not as it should be, and what to do; empty where all is well.
     """
 
     model: str
-    wanted: int | None
+    champion: int | None
     answers: int | None
     problem: str
 

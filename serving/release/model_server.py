@@ -77,7 +77,7 @@ class ModelServer:
                 models_config.check_ours(entry, self.models_dir)
         return models_config.served(config).get(model, ServedModel())
 
-    def apply(self, model: str, wanted: ServedModel) -> None:
+    def apply(self, model: str, desired: ServedModel) -> None:
         """Writes the entry of one model and has the server take the whole file.
 
         Raises:
@@ -86,7 +86,7 @@ class ModelServer:
         """
         with exclusive_lock(self.models_dir / ".models.config.lock"):
             config = models_config.read(self.config_path)
-            models_config.put(config, model, wanted, self.models_dir)
+            models_config.put(config, model, desired, self.models_dir)
             models_config.write(config, self.config_path)
             self.client.reload(config)
 

@@ -42,7 +42,9 @@ def test_what_follows_a_flag_is_not_its_value(caplog):
     with caplog.at_level(logging.WARNING):
         assert flags.parse(["--enable_model_warmup", "false"]).enable_model_warmup is True
     assert "unknown argument: false" in caplog.text
-    with pytest.raises(flags.FlagError, match="--port expected one argument. A flag is spelled --name=value"):
+    with pytest.raises(
+        flags.FlagError, match=r"--port expected one argument\. A flag is spelled --name=value"
+    ):
         flags.parse(["--port", "8500"])
 
 
