@@ -42,6 +42,7 @@ def _figures(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
 
 def _ask(stack: Stack, folder: Path) -> tuple[str, str, int]:
     """Sends one test image to the served model; returns its true label, the answer and the version."""
+    from cli import models
     from components.ingestion import sources
     from components.ingestion.split import split_of
     from serving.client import Client
@@ -52,8 +53,9 @@ def _ask(stack: Stack, folder: Path) -> tuple[str, str, int]:
     path = folder / f"{record.id}.png"
     path.write_bytes(record.image)
     with Client(stack.grpc_target) as client:
-        answer = client.predict_files(PIPELINE, [path], label=STABLE)
-    return record.label, f"{answer.labels[0]} (p = {answer.probabilities[0].max():.3f})", answer.version
+        _, answer = models.ask(client, PIPELINE, files=[path], label=STABLE)
+    label, probabilities = (answer.outputs[name][0] for name in ("label", "probabilities"))
+    return record.label, f"{label.decode()} (p = {probabilities.max():.3f})", answer.version
 
 
 def run() -> int:

@@ -23,7 +23,7 @@ def show() -> int:
     table(
         "Models",
         ("model", "champion", "answers"),
-        [(each.model, each.wanted or "-", each.answers or "-") for each in models],
+        [(each.model, each.champion or "-", each.answers or "-") for each in models],
     )
     for each in models:
         if each.problem:

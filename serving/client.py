@@ -1,13 +1,13 @@
-"""Calls a TensorFlow Serving compatible server by gRPC: prediction, state of versions, reload."""
+"""Calls a TensorFlow Serving compatible server by gRPC: prediction, metadata, state of versions, reload."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 
-from serving import tensors
+from serving import signatures, tensors
 from serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -18,6 +18,7 @@ from serving.apis import (
     prediction_service_pb2_grpc,
 )
 from serving.errors import ReleaseError, ServerUnavailableError
+from serving.signatures import DEFAULT, Signature
 
 OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -33,10 +34,14 @@ State = get_model_status_pb2.ModelVersionStatus.State
 
 @dataclass(frozen=True)
 class Prediction:
-    """Answer to a batch: `label` and `probabilities` per image, and the version that answered."""
+    """Answer to a batch.
 
-    labels: list[str]
-    probabilities: np.ndarray
+    Attributes:
+        outputs: Arrays by name, such as `probabilities` float32 `[n, classes]`; strings are objects of type `bytes`.
+        version: The version that answered.
+    """
+
+    outputs: Mapping[str, np.ndarray]
     version: int
 
 
@@ -93,35 +98,51 @@ class Client:
         model: str,
         inputs: Mapping[str, np.ndarray],
         *,
-        signature: str = "serving_default",
+        signature: str = DEFAULT,
         label: str | None = None,
         version: int | None = None,
     ) -> Prediction:
-        """Sends one batch to a version, to the version behind a label, or (with neither) to the newest."""
+        """Sends one batch to a version, to the version behind a label, or (with neither) to the newest.
+
+        Args:
+            model: Name.
+            inputs: Arrays by name, of the dtypes and shapes that `signatures` tells.
+            signature: Name of the signature.
+            label: Version label.
+            version: Version number.
+        """
         request = predict_pb2.PredictRequest()
-        request.model_spec.name = model
+        _specify(request.model_spec, model, label, version)
         request.model_spec.signature_name = signature
-        if version is not None:
-            request.model_spec.version.value = version
-        elif label is not None:
-            request.model_spec.version_label = label
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tensors.to_proto(value))
         response = self.call(request)
-        return Prediction(
-            [name.decode() for name in tensors.to_array(response.outputs["label"]).ravel()],
-            tensors.to_array(response.outputs["probabilities"]),
-            response.model_spec.version.value,
-        )
+        outputs = {name: tensors.to_array(value) for name, value in sorted(response.outputs.items())}
+        return Prediction(outputs, response.model_spec.version.value)
 
-    def predict_files(
-        self, model: str, files: Sequence[Path], *, label: str | None = None, version: int | None = None
-    ) -> Prediction:
-        """Sends image files as they are; the model decodes and resizes them."""
-        encoded = np.array([path.read_bytes() for path in files], dtype=object)
-        return self.predict(
-            model, {"image_bytes": encoded}, signature="encoded", label=label, version=version
-        )
+    def signatures(
+        self, model: str, *, label: str | None = None, version: int | None = None
+    ) -> dict[str, Signature]:
+        """Asks a version what it takes and gives; returns its signatures by name.
+
+        Raises:
+            ServerUnavailableError: If the server does not answer in time.
+            ReleaseError: If it serves no such version.
+        """
+        try:
+            response = self._metadata(model, label, version)
+        except grpc.RpcError as error:
+            raise self._error(error, f"asking what {model} takes") from error
+        definitions = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(definitions)
+        return signatures.of_definitions(definitions.signature_def)
+
+    def _metadata(
+        self, model: str, label: str | None, version: int | None
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        _specify(request.model_spec, model, label, version)
+        return self.predictions.GetModelMetadata(request, self.timeout_s)
 
     def versions(self, model: str) -> dict[int, VersionState]:
         """Returns the state of every version the server knows of `model`; empty where it knows none."""
@@ -140,11 +161,8 @@ class Client:
 
     def labelled(self, model: str, label: str) -> int | None:
         """Returns the version that answers behind a label; `None` where the label or the model is not served."""
-        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        request.model_spec.name = model
-        request.model_spec.version_label = label
         try:
-            response = self.predictions.GetModelMetadata(request, self.timeout_s)
+            response = self._metadata(model, label, None)
         except grpc.RpcError as error:
             if error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT):
                 return None
@@ -175,3 +193,12 @@ class Client:
                 f"{response.status.error_message}"
             )
         return True
+
+
+def _specify(spec: Any, model: str, label: str | None, version: int | None) -> None:
+    """Fills a ModelSpec; a version counts more than a label."""
+    spec.name = model
+    if version is not None:
+        spec.version.value = version
+    elif label is not None:
+        spec.version_label = label

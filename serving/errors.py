@@ -12,7 +12,7 @@ class AliasMovedError(ReleaseError):
     """Somebody moved the alias `champion` on while a version was being released; that choice stands."""
 
 
-class AliasPutBackError(ReleaseError):
+class AliasRestoredError(ReleaseError):
     """The version that somebody moved the alias `champion` to cannot be served; the alias is where it was before."""
 
     exit_code = exit_codes.BAD_SETTINGS
@@ -22,6 +22,12 @@ class RegistryError(SlipwayError):
     """The registry does not hold what was asked for."""
 
     exit_code = exit_codes.BAD_SETTINGS
+
+
+class InputError(SlipwayError):
+    """What a model is to be asked about is not what it takes."""
+
+    exit_code = exit_codes.BAD_DATA
 
 
 class ServerUnavailableError(UnavailableError):

@@ -14,6 +14,7 @@ from serving.apis import tensor_pb2, types_pb2
 _KINDS: dict[np.dtype, tuple[int, str]] = {
     np.dtype(name): (enum, field)
     for name, enum, field in (
+        ("float16", types_pb2.DT_HALF, "half_val"),
         ("float32", types_pb2.DT_FLOAT, "float_val"),
         ("float64", types_pb2.DT_DOUBLE, "double_val"),
         ("int8", types_pb2.DT_INT8, "int_val"),
@@ -82,6 +83,8 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
     field = _KINDS[dtype][1]
     if proto.tensor_content:
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape).copy()
+    if dtype == np.float16:  # its typed field holds the bits, as whole numbers
+        return _filled(np.array(proto.half_val, dtype=np.uint16).view(dtype), shape)
     return _filled(np.array(getattr(proto, field), dtype=dtype), shape)
 
 

@@ -89,7 +89,7 @@ def wrong_answers(
     """Compares every signature's served answers with the expected ones; returns what differs."""
     differences = []
     for signature, inputs in sample.inputs.items():
-        served = client.predict(model, inputs, signature=signature).probabilities
+        served = client.predict(model, inputs, signature=signature).outputs["probabilities"]
         wanted = expected[signature]
         if served.shape != wanted.shape:
             differences.append(f"signature {signature}: expected shape {wanted.shape}, got {served.shape}")

@@ -6,10 +6,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import tenacity
 
 from contract import model_server
 from serving.client import Client
@@ -65,23 +66,30 @@ class StartingServer:
         Raises:
             ReleaseError: If the server stops, cannot load the candidate, or takes too long.
         """
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                code = self._process.returncode
-                raise ReleaseError(f"the server stopped with exit code {code}:\n{self._last_lines()}")
-            try:
-                found = self._client.versions(self._model).get(1)
-            except ServerUnavailableError:
-                found = None  # it is still starting
-            if found and found.state == "AVAILABLE":
-                return self._client
-            if found and found.state == "END":
-                raise ReleaseError(f"the server could not load it: {found.error}")
-            time.sleep(POLL_S)
-        raise ReleaseError(
-            f"the server did not have it AVAILABLE within {timeout_s:.0f} s:\n{self._last_lines()}"
+        polling = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda is_available: not is_available),
+            stop=tenacity.stop_after_delay(timeout_s),
+            wait=tenacity.wait_fixed(POLL_S),
         )
+        try:
+            polling(self._is_available)
+        except tenacity.RetryError as error:
+            raise ReleaseError(
+                f"the server did not have it AVAILABLE within {timeout_s:.0f} s:\n{self._last_lines()}"
+            ) from error
+        return self._client
+
+    def _is_available(self) -> bool:
+        if self._process.poll() is not None:
+            code = self._process.returncode
+            raise ReleaseError(f"the server stopped with exit code {code}:\n{self._last_lines()}")
+        try:
+            found = self._client.versions(self._model).get(1)
+        except ServerUnavailableError:
+            return False  # it is still starting
+        if found and found.state == "END":
+            raise ReleaseError(f"the server could not load it: {found.error}")
+        return bool(found and found.state == "AVAILABLE")
 
     def _last_lines(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])

@@ -12,7 +12,8 @@ from components.artifacts import PushedVersion, RegisteredModelVersion
 from serving.client import Client
 from serving.errors import PromotionRefusedError
 from serving.registry.registry import Registry
-from serving.release.release import Release
+from serving.release import promotion
+from serving.release.target import ReleaseTarget
 
 InputArtifact = tfx.dsl.components.InputArtifact
 OutputArtifact = tfx.dsl.components.OutputArtifact
@@ -47,7 +48,8 @@ def VerifiedPusher(
     context = runtime.current()
     with Client(grpc_target) as client:
         try:
-            Release(Registry(tracking_uri), client, Path(models_dir)).promote_judged(
+            promotion.promote_judged(
+                ReleaseTarget(Registry(tracking_uri), client, Path(models_dir)),
                 name,
                 version,
                 judged_against=judged_against or None,

@@ -12,9 +12,11 @@ from components.artifacts import RegisteredModelVersion, TFLiteModel
 from components.export import SERVING_DIR
 from serving.client import Client
 from serving.errors import PromotionRefusedError
+from serving.registry import registration
 from serving.registry.registry import Registry
 from serving.registry.version import Package
-from serving.release.release import Release
+from serving.release import promotion
+from serving.release.target import ReleaseTarget
 
 Model = tfx.types.standard_artifacts.Model
 InputArtifact = tfx.dsl.components.InputArtifact
@@ -49,7 +51,8 @@ def ModelRegistrar(
     context = runtime.current()
     files = sorted(Path(tflite_model.uri).glob("*.tflite")) if tflite_model else []
     registry = Registry(tracking_uri)
-    number = registry.register(
+    number = registration.register(
+        registry,
         model_name,
         Package(Path(model.uri) / SERVING_DIR, tuple(files), context.description),
         run_id=context.tracking_run_id,
@@ -59,7 +62,9 @@ def ModelRegistrar(
     registered_version.version = number
     with Client(grpc_target) as client:
         try:
-            is_live = Release(registry, client, Path(models_dir)).challenge(model_name, number)
+            is_live = promotion.challenge(
+                ReleaseTarget(registry, client, Path(models_dir)), model_name, number
+            )
             registered_version.set_int_custom_property("is_live", int(is_live))
         except PromotionRefusedError as refused:
             registered_version.set_string_custom_property("refusal", str(refused))

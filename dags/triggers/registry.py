@@ -1,12 +1,13 @@
 """What MLflow's registry says of Slipway's models, asked over its REST API without blocking an event loop."""
 
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
+from contract import mlflow_access
 
 CHAMPION = "champion"
 LIVE_VERSION = "slipway.live_version"
@@ -80,9 +81,9 @@ class Registry:
             # Without trust_env, which would send the credentials through a proxy that the environment names.
             self._client = httpx.AsyncClient(
                 base_url=uri,
-                headers=_authorization(environment),
-                auth=_password(environment),
-                verify=_trusted(environment),
+                headers=mlflow_access.authorization(environment),
+                auth=mlflow_access.password(environment),
+                verify=mlflow_access.trusted(environment),
                 timeout=TIMEOUT_S,
                 trust_env=False,
             )
@@ -136,36 +137,6 @@ class Registry:
                 f"MLflow should answer at MLFLOW_TRACKING_URI={self._name!r}, and does not: {error!r}"
             ) from error
         return _checked(content)
-
-
-def _authorization(environment: Mapping[str, str]) -> dict[str, str]:
-    token = environment.get("MLFLOW_TRACKING_TOKEN")
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _password(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    user = environment.get("MLFLOW_TRACKING_USERNAME")
-    return (user, environment.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
-
-
-def _trusted(environment: Mapping[str, str]) -> ssl.SSLContext:
-    named = (
-        environment.get(name)
-        for name in ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-    )
-    trusted = ssl.create_default_context(cafile=_readable(next(filter(None, named), None)))
-    if client := _readable(environment.get("MLFLOW_TRACKING_CLIENT_CERT_PATH")):
-        trusted.load_cert_chain(client)
-    if environment.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
-        trusted.check_hostname = False
-        trusted.verify_mode = ssl.CERT_NONE
-    return trusted
-
-
-def _readable(path: str | None) -> str | None:
-    if path and not os.access(path, os.R_OK):
-        raise OSError(f"no certificate can be read at {path}")
-    return path
 
 
 def _checked(record: Any) -> dict[str, Any]:

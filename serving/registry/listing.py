@@ -3,13 +3,13 @@
 https://mlflow.org/docs/latest/api_reference/rest-api.html
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from contract import mlflow_access
 from serving.errors import RegistryError, ServerUnavailableError
 from serving.registry.version import UNQUOTABLE
 
@@ -54,21 +54,26 @@ class Listing:
     """Reads from one MLflow server.
 
     Args:
-        tracking_uri: Such as `http://127.0.0.1:5000`.
+        tracking_uri: Such as `http://127.0.0.1:5000`; MLflow's own variables say who asks, and whom to trust.
+
+    Raises:
+        RegistryError: If they name certificates that cannot be read.
     """
 
     def __init__(self, tracking_uri: str) -> None:
         self.uri = tracking_uri
-        headers, auth = {}, None
-        if token := os.environ.get("MLFLOW_TRACKING_TOKEN"):
-            headers["Authorization"] = f"Bearer {token}"
-        elif user := os.environ.get("MLFLOW_TRACKING_USERNAME"):
-            auth = httpx.BasicAuth(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
+        try:
+            trusted = mlflow_access.trusted()
+        except OSError as error:
+            raise RegistryError(
+                f"MLflow cannot be asked as its environment variables say: {error}."
+            ) from error
         # A proxy of the environment has no business between a stack and itself, and would see the password.
         self.http = httpx.Client(
             base_url=f"{tracking_uri.rstrip('/')}/api/2.0/mlflow",
-            headers=headers,
-            auth=auth,
+            headers=mlflow_access.authorization(),
+            auth=mlflow_access.password(),
+            verify=trusted,
             timeout=TIMEOUT_S,
             trust_env=False,
         )

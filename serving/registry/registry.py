@@ -1,14 +1,11 @@
-"""The model registry. The only module of `serving` that knows MLflow's client.
+"""What the model registry says of versions, through MLflow's client: roles, tags, files.
 
 Version N here is version directory N of TensorFlow Serving. The alias `champion` is the label `stable`,
 `challenger` is `canary`. What else a model's versions are is kept in tags of the registered model.
 """
 
-import logging
 import os
-import tempfile
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -18,19 +15,13 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
-import mlflow.pyfunc
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
 
-from serving import digest, signature
+from serving import digest
 from serving.errors import RegistryError
-from serving.registry import history, saved_model_loader
-from serving.registry.version import UNQUOTABLE, Package, Roles
-
-logger = logging.getLogger(__name__)
+from serving.registry.version import UNQUOTABLE, Roles
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -127,63 +118,6 @@ class Registry:
                 return int(version.version)
         return None
 
-    def register(self, model: str, package: Package, *, run_id: str, tags: Mapping[str, str]) -> int:
-        """Stores a SavedModel byte for byte as a version, and returns its number.
-
-        A version of the same bytes, made of the same data, is found again and not made twice: whether a run is
-        repeated, or data and configuration go back to what they were. One whose files were lost is made anew, and what
-        holds it back from promotion goes over to the new version.
-
-        Args:
-            model: Name of the registered model; made where it does not exist.
-            package: What the version consists of.
-            run_id: MLflow run that a new version belongs to.
-            tags: Where it comes from, the digest of the data among them.
-        """
-        identity = {DIGEST_TAG: digest.of_folder(package.saved_model)}
-        if DATA_TAG in tags:
-            identity[DATA_TAG] = tags[DATA_TAG]
-        number = self.find(model, identity)
-        if number is None:
-            number = self._store(model, package, run_id, {**tags, **identity})
-        elif not self._is_kept(model, number):
-            before = self.version(model, number).tags
-            holds = {name: before[name] for name in history.HOLDS if name in before}
-            number = self._store(model, package, run_id, {**tags, **holds, **identity})
-        self.client.set_registered_model_tag(model, PIPELINE_TAG, model)
-        if package.description and not self.version(model, number).description:
-            self.client.update_model_version(model, str(number), package.description)
-        return number
-
-    def _is_kept(self, model: str, version: int) -> bool:
-        """Returns whether the files of a version are still there, and those that were registered."""
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                self.download(model, version, folder)
-            except RegistryError as error:
-                logger.warning("%s", error)
-                return False
-        return True
-
-    def _store(self, model: str, package: Package, run_id: str, tags: Mapping[str, str]) -> int:
-        described = signature.of(package.saved_model)
-        with mlflow.start_run(run_id=run_id):
-            logged = mlflow.pyfunc.log_model(
-                name=model,
-                loader_module=saved_model_loader.__name__.rpartition(".")[2],
-                code_paths=[saved_model_loader.__file__],
-                data_path=str(package.saved_model),
-                signature=_signature(described),
-                input_example=described.example if described else None,
-                pip_requirements=[
-                    f"{package}=={metadata.version(package)}" for package in ("tensorflow", "numpy")
-                ],
-                tags=dict(tags),
-            )
-        for file in package.files:
-            self.client.log_model_artifact(logged.model_id, str(file))
-        return int(mlflow.register_model(logged.model_uri, model, tags=dict(tags)).version)
-
     def digest(self, model: str, version: int) -> str:
         """Returns the SHA-256 of the SavedModel that was registered as this version.
 
@@ -259,13 +193,3 @@ class Registry:
                 self.client.set_model_version_tag(model, str(version), name, value)
             elif name in known:
                 self.client.delete_model_version_tag(model, str(version), name)
-
-
-def _signature(described: signature.Signature | None) -> ModelSignature | None:
-    if described is None:
-        return None
-    inputs, outputs = (
-        Schema([TensorSpec(tensor.dtype, list(tensor.shape), tensor.name) for tensor in tensors])
-        for tensors in (described.inputs, described.outputs)
-    )
-    return ModelSignature(inputs=inputs, outputs=outputs)

@@ -11,13 +11,29 @@ class _SavedModel:
         self.signature = loaded.signatures["serving_default"]
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Takes float32 [n, height, width, channels], raw intensities, or a dict with it under `image`."""
-        import numpy as np
+        """Takes a dict of arrays or a DataFrame, by the names of the inputs; a single input also as it is.
+
+        Raises:
+            TypeError: If the signature has several inputs, and `data` does not name them.
+        """
         import tensorflow as tf
 
-        images = data["image"] if isinstance(data, dict) else data
-        answers = self.signature(image=tf.constant(np.asarray(images, dtype=np.float32)))
-        return {name: value.numpy() for name, value in answers.items()}
+        specs = self.signature.structured_input_signature[1]
+        if not hasattr(data, "keys"):
+            if len(specs) != 1:
+                names = ", ".join(sorted(specs))
+                raise TypeError(f"Expected a dict or a DataFrame with {names}, got {type(data).__name__}.")
+            data = dict.fromkeys(specs, data)
+        inputs = {name: tf.constant(_array(data[name], spec), spec.dtype) for name, spec in specs.items()}
+        return {name: value.numpy() for name, value in self.signature(**inputs).items()}
+
+
+def _array(values: Any, spec: Any) -> Any:
+    """Returns an array; a column of a DataFrame, `[n]`, becomes `[n, 1]` where that is what the input takes."""
+    import numpy as np
+
+    array = np.asarray(values)
+    return array[:, np.newaxis] if array.ndim == 1 and spec.shape.rank == 2 else array
 
 
 def _load_pyfunc(path: str) -> _SavedModel:

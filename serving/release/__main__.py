@@ -1,9 +1,9 @@
-"""What the DAG `release` runs: promote, roll back, or follow the registry; then say what is served.
+"""The program of the DAG `release`: promotes, rolls back or reconciles, then says what is served.
 
     python -m serving.release --action promote --model digits --version 3 --by anna
     python -m serving.release --action reconcile
 
-The last line of output is JSON: model to its versions and labels. Exit codes as in `pipelines.execution.node`.
+The last line of output is JSON: model to its versions and labels. Exit codes: `contract/exit_codes.py`.
 """
 
 import argparse
@@ -15,18 +15,19 @@ from collections.abc import Mapping
 
 from contract import failures, logs
 from contract.addresses import grpc_target, tracking_uri
+from contract.errors import SettingsError
 from contract.failures import Cancelled, cancel
 from contract.state import StateFolder
 from serving.release.models_config import ServedModel
 
-logger = logging.getLogger("serving.release")
+logger = logging.getLogger("serving.release")  # `__name__` is `__main__` here, which nobody configures
 
 
-def _release(arguments: argparse.Namespace) -> Mapping[str, ServedModel]:
-    from contract.errors import SettingsError
+def _act(arguments: argparse.Namespace) -> Mapping[str, ServedModel]:
     from serving.client import Client
     from serving.registry.registry import Registry
-    from serving.release.release import Release
+    from serving.release import promotion, reconciliation
+    from serving.release.target import ReleaseTarget
 
     models, action = arguments.model, arguments.action
     if action != "reconcile" and len(models) != 1:
@@ -36,18 +37,20 @@ def _release(arguments: argparse.Namespace) -> Mapping[str, ServedModel]:
             "Expected --version with --action promote, got none. Choose one of the model's versions."
         )
     with Client(grpc_target()) as client:
-        release = Release(Registry(tracking_uri()), client, StateFolder.from_environment().models)
+        target = ReleaseTarget(Registry(tracking_uri()), client, StateFolder.from_environment().models)
         if action == "reconcile":
-            return release.reconcile_all(models, arguments.by)
+            return reconciliation.reconcile_all(target, models, arguments.by)
         (model,) = models
         if action == "promote":
-            return {model: release.promote(model, arguments.version, arguments.by)}
-        return {model: release.rollback(model, arguments.by)}
+            return {model: promotion.promote(target, model, arguments.version, arguments.by)}
+        return {model: promotion.rollback(target, model, arguments.by)}
 
 
 def main() -> int:
     """Is the entry point of the command line."""
-    parser = argparse.ArgumentParser(description="Promote a version, go back, or follow the registry.")
+    parser = argparse.ArgumentParser(
+        description="Promote a version, go back, or reconcile with the registry."
+    )
     parser.add_argument(
         "--model", action="append", default=[], help="May be repeated with reconcile; all without."
     )
@@ -58,7 +61,7 @@ def main() -> int:
     logs.configure()
     signal.signal(signal.SIGTERM, cancel)
     try:
-        served = _release(arguments)
+        served = _act(arguments)
     except (Exception, Cancelled) as error:
         failure = failures.explain(error, tracking_uri())
         logger.error("%s", failure.message, exc_info=None if failure.explained else error)

@@ -1,4 +1,4 @@
-"""Compares what the registry wants with what the server answers and what lies on disk. Changes nothing."""
+"""Compares what the registry says with what the server answers and what lies on disk. Changes nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from serving import digest
 from serving.client import Client
 from serving.errors import RegistryError, ReleaseError, ServerUnavailableError
 from serving.registry.listing import ListedModel, Listing
-from serving.release import fleet, journal, models_config
+from serving.release import journal, model_server, models_config
 from serving.release.models_config import STABLE
 
 REMEDY = "`slipway reconcile`"
@@ -20,13 +20,13 @@ class ModelState:
 
     Attributes:
         model: Name.
-        wanted: The champion; `None` where the registry has none.
+        champion: The version that should be live; `None` where the registry has none.
         answers: The version behind `stable`; `None` where none answers.
         problem: What is not as it should be, and what to do; empty where all is well.
     """
 
     model: str
-    wanted: int | None
+    champion: int | None
     answers: int | None
     problem: str
 
@@ -70,7 +70,7 @@ def _state(
 
 def _interrupted(folder: Path) -> Iterator[str]:
     try:
-        if journal.read(folder) and not fleet.is_locked(folder / fleet.LOCK_FILE):
+        if journal.read(folder) and not model_server.is_locked(folder / model_server.LOCK_FILE):
             yield f"a release was interrupted: {REMEDY}"
     except ReleaseError as error:
         yield str(error)

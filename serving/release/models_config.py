@@ -112,9 +112,9 @@ def leave_out_missing(path: Path, models_dir: Path) -> dict[str, list[int]]:
 
 
 def put(
-    config: model_server_config_pb2.ModelServerConfig, model: str, wanted: ServedModel, models_dir: Path
+    config: model_server_config_pb2.ModelServerConfig, model: str, desired: ServedModel, models_dir: Path
 ) -> None:
-    """Replaces the entry of one model, or takes it away where no version is wanted.
+    """Replaces the entry of one model, or takes it away where no version is desired.
 
     An entry of Slipway's own that names another folder is of a state folder that was moved: it is corrected.
 
@@ -127,18 +127,18 @@ def put(
     if known is not None:
         check_ours(known, models_dir)
     if known is None:
-        if not wanted.versions:
+        if not desired.versions:
             return
         known = entries.add(name=model, base_path=base_path, model_platform="tensorflow")
-    if not wanted.versions:
+    if not desired.versions:
         entries.remove(known)
         return
     known.base_path = base_path
     known.model_version_policy.Clear()
-    known.model_version_policy.specific.versions.extend(sorted(wanted.versions))
+    known.model_version_policy.specific.versions.extend(sorted(desired.versions))
     known.version_labels.clear()
-    for label in sorted(wanted.labels):
-        known.version_labels[label] = wanted.labels[label]
+    for label in sorted(desired.labels):
+        known.version_labels[label] = desired.labels[label]
 
 
 def write(config: model_server_config_pb2.ModelServerConfig, path: Path) -> None:

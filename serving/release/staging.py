@@ -12,8 +12,8 @@ from serving import digest
 from serving.registry.registry import Registry
 
 STAGED = ".staging-"
-PUT_ASIDE = ".replaced-"
-DOOMED = ".removed-"
+REPLACED = ".replaced-"
+REMOVED = ".removed-"
 
 
 def _sync(folder: Path) -> None:
@@ -62,7 +62,7 @@ def fetch(registry: Registry, model: str, version: int, folder: Path) -> Path:
 
 def place(staged: Path, version: int) -> None:
     """Renames fetched files into their place; what lay there is put aside. The server must have let go of it."""
-    target, aside = staged.with_name(str(version)), staged.with_name(f"{PUT_ASIDE}{version}")
+    target, aside = staged.with_name(str(version)), staged.with_name(f"{REPLACED}{version}")
     digest.forget(target)
     if target.is_dir():
         shutil.rmtree(aside, ignore_errors=True)
@@ -71,16 +71,16 @@ def place(staged: Path, version: int) -> None:
     digest.note(target, digest.of_folder(target))
 
 
-def put_aside(folder: Path) -> set[int]:
+def replaced(folder: Path) -> set[int]:
     """Returns the versions whose former files were put aside."""
-    found = folder.glob(f"{PUT_ASIDE}*")
-    return {int(path.name.removeprefix(PUT_ASIDE)) for path in found}
+    found = folder.glob(f"{REPLACED}*")
+    return {int(path.name.removeprefix(REPLACED)) for path in found}
 
 
-def put_back(folder: Path, version: int) -> None:
+def restore(folder: Path, version: int) -> None:
     """Undoes `place` for a version whose former files were put aside. The server must have let go of it."""
     remove(folder, version)
-    aside = folder / f"{PUT_ASIDE}{version}"
+    aside = folder / f"{REPLACED}{version}"
     aside.rename(aside.with_name(str(version)))
 
 
@@ -94,7 +94,7 @@ def present(folder: Path) -> set[int]:
 def remove(folder: Path, version: int) -> None:
     """Deletes a version directory, if it is there; it is renamed first, so the server never sees half of one."""
     target = folder / str(version)
-    doomed = folder / f"{DOOMED}{version}"
+    doomed = folder / f"{REMOVED}{version}"
     shutil.rmtree(doomed, ignore_errors=True)
     digest.forget(target)
     if target.is_dir():
@@ -104,6 +104,6 @@ def remove(folder: Path, version: int) -> None:
 
 def sweep(folder: Path) -> None:
     """Deletes what an interrupted release may have left beside the versions."""
-    for prefix in (STAGED, PUT_ASIDE, DOOMED):
+    for prefix in (STAGED, REPLACED, REMOVED):
         for path in folder.glob(f"{prefix}*"):
             shutil.rmtree(path, ignore_errors=True)

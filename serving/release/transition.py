@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving import smoke
 from serving.errors import AliasMovedError, RegistryError, ReleaseError
 from serving.registry import history
 from serving.registry.registry import Registry
 from serving.registry.version import Roles
-from serving.release import journal, smoke, staging
-from serving.release.fleet import Fleet
+from serving.release import journal, staging
 from serving.release.journal import Journal
+from serving.release.model_server import ModelServer
 from serving.release.models_config import CANARY, STABLE, ServedModel
 from serving.release.retirement import retire
 
@@ -30,19 +31,19 @@ class Transition:
     Attributes:
         model: Name.
         registry: Its versions, aliases and files.
-        fleet: The model server.
+        server: The model server.
         step: Called with the name of each step when it is done.
     """
 
     model: str
     registry: Registry
-    fleet: Fleet
+    server: ModelServer
     step: Callable[[str], None]
 
     @property
     def folder(self) -> Path:
         """Holds the directories of the versions, and the journal."""
-        return self.fleet.models_dir / self.model
+        return self.server.models_dir / self.model
 
     def to(self, version: int, roles: Roles, by: str, *, by_itself: bool) -> None:
         """Makes a version live or puts everything back; TERM and Ctrl-C are failures like any other.
@@ -58,17 +59,17 @@ class Transition:
             ReleaseError: If it cannot be served.
             ServerUnavailableError: If the model server does not answer.
         """
-        self.fleet.client.versions(self.model)  # no server, no release: nothing has been touched yet
+        self.server.client.versions(self.model)  # no server, no release: nothing has been touched yet
         plan = self._plan(version, roles, by, by_itself=by_itself)
         plan.write(self.folder)
         self.step("journal")
         try:
             loaded = self._load(version, plan.served)
-            self._finish(plan, loaded)
+            self._switch(plan, loaded)
         except BaseException:
-            self._put_back(plan)
+            self._roll_back(plan)
             raise
-        self._end()
+        self._complete()
 
     def recover(self) -> None:
         """Finishes an interrupted transition where aliases and labels had moved, else puts everything back.
@@ -80,17 +81,17 @@ class Transition:
         if found is None:
             return
         logger.warning("The release of %s version %d was interrupted.", self.model, found.version)
-        roles, served = self.registry.roles(self.model), self.fleet.served(self.model)
+        roles, served = self.registry.roles(self.model), self.server.served(self.model)
         moved = roles.champion == roles.live == served.labels.get(STABLE) == found.version
         if not moved or found.undoing:
-            self._undo(found)
+            self._restore(found)
             return
         try:
-            self._finish(found, served)
+            self._switch(found, served)
         except BaseException:
-            self._put_back(found)
+            self._roll_back(found)
             raise
-        self._end()
+        self._complete()
 
     def serve_canary(self, version: int) -> None:
         """Serves a version behind `canary`, beside what is live.
@@ -100,22 +101,22 @@ class Transition:
             ReleaseError: If it cannot be served; the version is tagged with the reason.
             ServerUnavailableError: If the model server does not answer.
         """
-        served = self.fleet.served(self.model)
+        served = self.server.served(self.model)
         if version == served.labels.get(STABLE):
             return  # a number is served once, and what is live comes first
         try:
             loaded = self._load(version, served)
-            self.fleet.apply(self.model, ServedModel(loaded.versions, {**loaded.labels, CANARY: version}))
-            self.fleet.await_label(self.model, CANARY, version)
-            smoke.check_label(self.fleet.client, self.model, CANARY, version, self.fleet.models_dir)
+            self.server.apply(self.model, ServedModel(loaded.versions, {**loaded.labels, CANARY: version}))
+            self.server.await_label(self.model, CANARY, version)
+            smoke.check_label(self.server.client, self.model, CANARY, version, self.server.models_dir)
         except (RegistryError, ReleaseError) as error:
-            self.fleet.apply(self.model, served)
+            self.server.apply(self.model, served)
             self.registry.tag_version(self.model, version, history.not_served(str(error)))
             raise
-        retire(self.model, self.registry, self.fleet)
+        retire(self.model, self.registry, self.server)
 
     def _plan(self, version: int, roles: Roles, by: str, *, by_itself: bool) -> Journal:
-        served = self.fleet.served(self.model)
+        served = self.server.served(self.model)
         known = {int(each.version): each.tags for each in self.registry.versions(self.model)}
         live = roles.live or served.labels.get(STABLE) or roles.champion
         return Journal(
@@ -137,26 +138,26 @@ class Transition:
         if not staging.is_registered(self.registry, self.model, version, self.folder):
             staged = staging.fetch(self.registry, self.model, version, self.folder)
             self.step("staged")
-            if self.fleet.holds(self.model, version):
-                served = self.fleet.let_go(self.model, version, served)
-                self.step("let go")
+            if self.server.holds(self.model, version):
+                served = self.server.unload(self.model, version, served)
+                self.step("unloaded")
             staging.place(staged, version)
             self.step("placed")
-        served = self.fleet.load(self.model, version, served)
-        smoke.check(self.fleet.client, self.model, version, self.fleet.models_dir)
+        served = self.server.load(self.model, version, served)
+        smoke.check(self.server.client, self.model, version, self.server.models_dir)
         self.step("loaded")
         return served
 
-    def _finish(self, plan: Journal, loaded: ServedModel) -> None:
+    def _switch(self, plan: Journal, loaded: ServedModel) -> None:
         """Moves aliases and labels to a version that is loaded, and notes who wanted it. Safe to repeat."""
         self._move_aliases(plan)
         labels = {label: each for label, each in loaded.labels.items() if each != plan.version}
-        self.fleet.apply(self.model, ServedModel(loaded.versions, labels | {STABLE: plan.version}))
+        self.server.apply(self.model, ServedModel(loaded.versions, labels | {STABLE: plan.version}))
         self.step("labels")
-        self.fleet.await_label(self.model, STABLE, plan.version)
-        smoke.check_label(self.fleet.client, self.model, STABLE, plan.version, self.fleet.models_dir)
+        self.server.await_label(self.model, STABLE, plan.version)
+        smoke.check_label(self.server.client, self.model, STABLE, plan.version, self.server.models_dir)
         self.step("answered")
-        self._tell(plan)
+        self._record(plan)
 
     def _move_aliases(self, plan: Journal) -> None:
         chosen = self.registry.roles(self.model).champion
@@ -181,7 +182,7 @@ class Transition:
             self.registry.set_previous_champion(self.model, plan.replaced)
             self.step("previous champion")
 
-    def _tell(self, plan: Journal) -> None:
+    def _record(self, plan: Journal) -> None:
         """Notes who made what live, and which version a person took away for an older one."""
         before = plan.tags[plan.version]
         held = any(before[name] for name in (*history.HOLDS, history.NOT_SERVED))
@@ -191,23 +192,23 @@ class Transition:
             self.registry.tag_version(self.model, plan.replaced, history.rolled_back(plan.by, plan.version))
         self.step("tags")
 
-    def _end(self) -> None:
+    def _complete(self) -> None:
         """What is left cannot make the release fail: the version is live."""
         journal.remove(self.folder)
         self.step("ended")
         try:
-            retire(self.model, self.registry, self.fleet)
+            retire(self.model, self.registry, self.server)
         except Exception as error:
             logger.warning(
                 "Older versions of %s were not retired; the next release does: %s", self.model, error
             )
         self.step("retired")
 
-    def _put_back(self, plan: Journal) -> None:
+    def _roll_back(self, plan: Journal) -> None:
         """Undoes a failed transition; where that is impossible now, the journal stays and the next one does it."""
         plan.begin_undoing(self.folder)
         try:
-            self._undo(plan)
+            self._restore(plan)
         except Exception as error:
             logger.warning(
                 "%s cannot be put back as it was now (%s); the next release, or `slipway reconcile`, does it.",
@@ -215,19 +216,19 @@ class Transition:
                 error,
             )
 
-    def _undo(self, plan: Journal) -> None:
-        for version in staging.put_aside(self.folder):
-            self.fleet.let_go(self.model, version, self.fleet.served(self.model))
-            staging.put_back(self.folder, version)
-        self.fleet.apply(self.model, plan.served)
+    def _restore(self, plan: Journal) -> None:
+        for version in staging.replaced(self.folder):
+            self.server.unload(self.model, version, self.server.served(self.model))
+            staging.restore(self.folder, version)
+        self.server.apply(self.model, plan.served)
         for version in staging.present(self.folder) - plan.on_disk:
             staging.remove(self.folder, version)
-        self._undo_registry(plan)
+        self._restore_registry(plan)
         staging.sweep(self.folder)
         journal.remove(self.folder)
         logger.info("%s is as it was before.", self.model)
 
-    def _undo_registry(self, plan: Journal) -> None:
+    def _restore_registry(self, plan: Journal) -> None:
         """Puts back what the transition has written, and nothing that somebody else wrote meanwhile."""
         now, known = (
             self.registry.roles(self.model),

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 
-from serving.server import flags
+from serving.server.start import flags
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: flags.Flags) -> int:
-    from serving.server import app  # TensorFlow: about ten seconds
     from serving.server.errors import ServingError
+    from serving.server.start import app  # TensorFlow: about ten seconds
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

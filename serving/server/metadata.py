@@ -6,8 +6,8 @@ from google.protobuf import any_pb2, json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from serving.server.errors import invalid_argument
-from serving.server.lifecycle import VersionRecord
-from serving.server.prediction import SignatureDef
+from serving.server.execution.prediction import SignatureDef
+from serving.server.lifecycle.states import VersionRecord
 
 SIGNATURE_FIELD = "signature_def"
 

@@ -14,12 +14,13 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from serving.client import Client
 from serving.errors import ServerUnavailableError
+from serving.registry import registration
 from serving.registry.registry import Registry
 from serving.registry.version import Package
-from serving.release import models_config
-from serving.release.fleet import wait_until
-from serving.release.release import Release
-from serving.release.smoke import WARMUP_FILE
+from serving.release import models_config, promotion, reconciliation
+from serving.release.model_server import wait_until
+from serving.release.target import ReleaseTarget
+from serving.warmup import WARMUP_FILE
 
 MODEL = "toy"
 
@@ -40,33 +41,64 @@ def export(folder, answer, warmups=(0,)):
 
     toy = Toy()
     tf.saved_model.save(toy, str(folder), signatures={"serving_default": toy.serve})
-    path = Path(folder) / WARMUP_FILE
-    path.parent.mkdir(parents=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for rounds in warmups:
-            request = predict_pb2.PredictRequest()
-            request.model_spec.signature_name = "serving_default"
-            request.inputs["image"].CopyFrom(tf.make_tensor_proto(np.full((1, 1), rounds, np.float32)))
-            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-            writer.write(log.SerializeToString())
+    record(folder, *({"image": np.full((1, 1), rounds, np.float32)} for rounds in warmups))
     return folder
 
 
-class Site(Release):
-    """A release with the questions that tests ask of it."""
+def export_columns(folder, answer):
+    """A SavedModel that takes a column of numbers and one of strings, with a warm-up request of two rows."""
+
+    class Columns(tf.Module):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, 1], tf.float32, name="mean_radius"),
+                tf.TensorSpec([None], tf.string, name="town"),
+            ]
+        )
+        def serve(self, mean_radius, town):
+            return {"score": mean_radius * answer, "town": town, "rank": tf.strings.length(town)}
+
+    columns = Columns()
+    tf.saved_model.save(columns, str(folder), signatures=columns.serve)
+    record(folder, {"mean_radius": np.ones((2, 1), np.float32), "town": np.array([b"Oslo", b"Rome"], object)})
+    return folder
+
+
+def record(folder, *inputs):
+    """Writes warm-up requests to `serving_default`."""
+    path = Path(folder) / WARMUP_FILE
+    path.parent.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for each in inputs:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.signature_name = "serving_default"
+            for name, value in each.items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString())
+
+
+class Site(ReleaseTarget):
+    """A target with what can be done to it, and the questions that tests ask of it."""
+
+    promote, rollback = promotion.promote, promotion.rollback
+    challenge, promote_judged = promotion.challenge, promotion.promote_judged
+    reconcile, reconcile_all = reconciliation.reconcile, reconciliation.reconcile_all
 
     def register(self, folder, model=MODEL, **tags):
         """Registers a SavedModel, as a run would; returns the number."""
-        return self.registry.register(model, Package(folder), run_id=self.registry.run_id, tags=tags)
+        return registration.register(
+            self.registry, model, Package(folder), run_id=self.registry.run_id, tags=tags
+        )
 
     def answer(self, label="stable", model=MODEL):
         """What the version behind a label answers."""
         image = np.zeros((1, 1), np.float32)
-        return float(self.client.predict(model, {"image": image}, label=label).probabilities[0, 0])
+        return float(self.client.predict(model, {"image": image}, label=label).outputs["probabilities"][0, 0])
 
     def labels(self, model=MODEL):
         """Label to version, as the configuration file says."""
-        return dict(self.fleet.served(model).labels)
+        return dict(self.server.served(model).labels)
 
     def state(self, model=MODEL):
         """Everything that a failed release must leave as it was."""
@@ -74,7 +106,7 @@ class Site(Release):
         tags = {int(each.version): dict(each.tags) for each in self.registry.versions(model)}
         folder = self.models_dir / model
         versions = {path.name for path in folder.iterdir() if not path.name.startswith(".release.lock")}
-        return roles, tags, self.fleet.served(model), versions
+        return roles, tags, self.server.served(model), versions
 
 
 @pytest.fixture(scope="package")
@@ -85,6 +117,8 @@ def saved_models(tmp_path_factory):
         "two": export(root / "two", 2.0),
         "three": export(root / "three", 3.0),
         "broken": export(root / "broken", float("nan")),
+        "columns": export_columns(root / "columns", 2.0),
+        "broken columns": export_columns(root / "broken_columns", float("inf")),
         "slow": export(root / "slow", 4.0, warmups=(0, 1_000_000)),
     }
 

@@ -11,7 +11,7 @@ from serving import tensors
 PROJECT = Path(__file__).parents[2]
 CLIENT_FIRST = """
 import sys
-import serving.client, serving.release.release, serving.release.inspection
+import serving.client, serving.release.promotion, serving.release.inspection
 assert "tensorflow" not in sys.modules, "TensorFlow was imported"
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
@@ -30,11 +30,13 @@ def test_the_client_and_a_release_do_without_tensorflow_which_can_be_imported_af
     [
         np.arange(6, dtype=np.float32).reshape(2, 3),
         np.array([[b"a"], [b"\xff\0"]], dtype=object),
+        np.array([1.5, -0.0], dtype=np.float16),
+        np.array(np.float16(0.25)),
         np.array(7),
         np.array([True, False]),
         np.zeros((0, 3), np.float64),
     ],
-    ids=["floats", "bytes", "scalar", "truth values", "empty"],
+    ids=["floats", "bytes", "halves", "a half", "scalar", "truth values", "empty"],
 )
 def test_tensors_are_encoded_and_decoded_as_tensorflow_does(value):
     assert tf.make_ndarray(tensors.to_proto(value)).tolist() == value.tolist()

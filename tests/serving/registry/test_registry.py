@@ -2,8 +2,10 @@ import json
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 
+from serving.registry import registration
 from serving.registry.registry import DATA_TAG
 from serving.registry.version import Package
 
@@ -12,7 +14,9 @@ MODEL = "toy"
 
 def register(registry, folder, **options):
     tags = options.pop("tags", {})
-    return registry.register(MODEL, Package(folder, **options), run_id=registry.run_id, tags=tags)
+    return registration.register(
+        registry, MODEL, Package(folder, **options), run_id=registry.run_id, tags=tags
+    )
 
 
 def test_the_same_bytes_of_the_same_data_are_the_same_version_whatever_the_run(registry, saved_models):
@@ -47,6 +51,24 @@ def test_the_registered_model_loads_as_an_mlflow_pyfunc(registry, saved_models):
     loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}")
     answer = loaded.predict({"image": np.zeros((3, 1), np.float32)})
     assert answer["probabilities"].tolist() == [[2.0]] * 3
+
+
+def test_a_model_of_columns_is_described_by_them_and_loads_as_a_pyfunc_that_takes_a_table(
+    registry, saved_models
+):
+    version = register(registry, saved_models["columns"])
+    loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}")
+    inputs = loaded.metadata.signature.inputs.inputs
+    assert [(each.name, str(each.type), each.shape) for each in inputs] == [
+        ("mean_radius", "float32", (-1, 1)),
+        ("town", "<U0", (-1,)),
+    ]
+    example = mlflow.artifacts.load_text(f"models:/{MODEL}/{version}/input_example.json")
+    assert json.loads(example)["mean_radius"] == [[1.0]]
+    table = {"mean_radius": np.array([[0.5]], np.float32), "town": np.array(["Rome"])}
+    assert loaded.predict(table)["score"].tolist() == [[1.0]]
+    frame = pd.DataFrame({"mean_radius": [0.5, 2.0], "town": ["Rome", "Oslo"]})
+    assert loaded.predict(frame)["score"].tolist() == [[1.0], [4.0]]
 
 
 def test_only_models_that_slipway_made_are_its_models(registry, saved_models):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from serving.client import Client
 from serving.registry.registry import Registry
-from serving.release.release import Release
+from serving.release import promotion
+from serving.release.target import ReleaseTarget
 
 
 def promote_until(uri, target, models_dir, version, last_step):
@@ -20,7 +21,8 @@ def promote_until(uri, target, models_dir, version, last_step):
             os.kill(os.getpid(), signal.SIGKILL)
 
     with Client(target) as client:
-        Release(Registry(uri), client, Path(models_dir), step=step).promote("toy", int(version), "anna")
+        target = ReleaseTarget(Registry(uri), client, Path(models_dir), step=step)
+        promotion.promote(target, "toy", int(version), "anna")
 
 
 for line in sys.stdin:

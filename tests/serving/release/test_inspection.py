@@ -10,8 +10,8 @@ import pytest
 from serving.client import Client
 from serving.errors import ServerUnavailableError
 from serving.registry.listing import Listing
-from serving.release.fleet import wait_until
 from serving.release.inspection import inspect
+from serving.release.model_server import wait_until
 
 MODEL = "toy"
 

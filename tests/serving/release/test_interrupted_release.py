@@ -74,7 +74,7 @@ def test_a_release_killed_after_any_step_ends_in_the_old_state_or_the_new_one(be
     assert site.answer() == 3.0
 
 
-@pytest.mark.parametrize("step", ["let go", "placed", "loaded", "champion", "labels"])
+@pytest.mark.parametrize("step", ["unloaded", "placed", "loaded", "champion", "labels"])
 def test_a_release_killed_while_it_replaces_the_files_of_a_number_loses_neither(
     site, saved_models, step, killer
 ):

@@ -9,8 +9,8 @@ from serving.client import Client
 from serving.errors import PromotionRefusedError, RegistryError, ReleaseError, ServerUnavailableError
 from serving.registry import history
 from serving.registry.version import Roles
-from serving.release import models_config
-from serving.release.release import Release
+from serving.release import models_config, promotion, reconciliation
+from serving.release.target import ReleaseTarget
 
 MODEL = "toy"
 
@@ -35,6 +35,20 @@ def test_who_promoted_what_and_when_is_on_the_version(two_versions):
     tags = two_versions.registry.version(MODEL, 2).tags
     assert tags[history.PROMOTED_BY] == "anna"
     assert tags[history.PROMOTED_AT]
+
+
+def test_a_model_of_columns_is_replayed_asked_and_promoted_like_any_other(site, saved_models):
+    version = site.register(saved_models["columns"], "wdbc")
+    assert site.promote("wdbc", version).labels == {"stable": version}
+    values = {"mean_radius": np.full((3, 1), 1.5, np.float32), "town": np.array([b"a", b"bc", b""], object)}
+    answer = site.client.predict("wdbc", values, label="stable")
+    assert answer.version == version
+    assert answer.outputs["score"].tolist() == [[3.0]] * 3
+    assert answer.outputs["town"].tolist() == [b"a", b"bc", b""]
+    broken = site.register(saved_models["broken columns"], "wdbc")
+    with pytest.raises(ReleaseError, match="Expected finite numbers from wdbc version 2, output score"):
+        site.promote("wdbc", broken)
+    assert site.client.labelled("wdbc", "stable") == version
 
 
 def test_a_challenger_is_served_behind_canary_beside_what_is_live(site, saved_models):
@@ -121,7 +135,7 @@ def test_the_first_version_of_a_model_that_cannot_be_loaded_leaves_no_entry(site
     with pytest.raises(ReleaseError, match="cannot load toy version 1"):
         site.promote(MODEL, 1)
     assert site.registry.roles(MODEL) == Roles()
-    assert site.fleet.served(MODEL) == models_config.ServedModel()
+    assert site.server.served(MODEL) == models_config.ServedModel()
 
 
 class Noting(Client):
@@ -135,7 +149,8 @@ class Noting(Client):
 def test_a_first_load_that_takes_longer_than_a_call_may_is_waited_for(site, saved_models):
     version = site.register(saved_models["slow"])
     with Noting(site.client.target, timeout_s=0.5) as hasty:
-        Release(site.registry, hasty, site.models_dir, load_timeout_s=60).promote(MODEL, version)
+        target = ReleaseTarget(site.registry, hasty, site.models_dir, load_timeout_s=60)
+        promotion.promote(target, MODEL, version)
     assert hasty.in_force[0] is False, "the load was to be slower than the call"
     assert site.answer() == 4.0
 
@@ -156,7 +171,7 @@ def test_with_no_server_a_promotion_leaves_everything_where_it_was(registry, sit
         Client("127.0.0.1:1", timeout_s=2) as client,
         pytest.raises(ServerUnavailableError, match=r"Expected a model server at 127.0.0.1:1 .*make up"),
     ):
-        Release(registry, client, tmp_path / "elsewhere").promote(MODEL, 1)
+        promotion.promote(ReleaseTarget(registry, client, tmp_path / "elsewhere"), MODEL, 1)
     assert registry.roles(MODEL) == Roles()
     assert not (tmp_path / "elsewhere/models.config").exists()
 
@@ -263,13 +278,13 @@ def test_models_that_slipway_did_not_make_are_left_alone(site, saved_models, tmp
     shutil.copytree(saved_models["three"], tmp_path / "theirs/7")
     theirs = f'config {{ name: "theirs" base_path: "{tmp_path}/theirs" model_platform: "tensorflow" }}'
     site.models_dir.mkdir()
-    site.fleet.config_path.write_text(f"model_config_list {{ {theirs} }}")
+    site.server.config_path.write_text(f"model_config_list {{ {theirs} }}")
     site.registry.client.create_registered_model("theirs")
     site.promote(MODEL, site.register(saved_models["one"]))
     assert site.reconcile_all().keys() == {MODEL}
     (entry,) = [
         each
-        for each in models_config.read(site.fleet.config_path).model_config_list.config
+        for each in models_config.read(site.server.config_path).model_config_list.config
         if each.name == "theirs"
     ]
     assert (entry.base_path, entry.HasField("model_version_policy")) == (f"{tmp_path}/theirs", False)
@@ -334,8 +349,8 @@ def test_wiped_models_are_restored_from_the_registry(two_versions, saved_models)
 def test_a_state_folder_that_was_moved_serves_from_its_new_place(two_versions, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(two_versions.models_dir, moved)
-    site = Release(two_versions.registry, two_versions.client, moved, load_timeout_s=30)
-    assert site.reconcile(MODEL).labels == {"stable": 2}
+    target = ReleaseTarget(two_versions.registry, two_versions.client, moved, load_timeout_s=30)
+    assert reconciliation.reconcile(target, MODEL).labels == {"stable": 2}
     (entry,) = models_config.read(moved / "models.config").model_config_list.config
     assert entry.base_path == str(moved / MODEL)
 

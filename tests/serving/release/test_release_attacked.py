@@ -66,9 +66,9 @@ THEIRS = """model_config_list {{ config {{ name: "theirs" base_path: "{path}" mo
 def test_somebody_elses_model_with_labels_is_kept_before_a_server_starts(site, saved_models, tmp_path):
     shutil.copytree(saved_models["three"], tmp_path / "theirs/7")
     site.models_dir.mkdir()
-    site.fleet.config_path.write_text(THEIRS.format(path=tmp_path / "theirs"))
-    assert models_config.leave_out_missing(site.fleet.config_path, site.models_dir) == {}
-    (entry,) = models_config.read(site.fleet.config_path).model_config_list.config
+    site.server.config_path.write_text(THEIRS.format(path=tmp_path / "theirs"))
+    assert models_config.leave_out_missing(site.server.config_path, site.models_dir) == {}
+    (entry,) = models_config.read(site.server.config_path).model_config_list.config
     assert entry.base_path == str(tmp_path / "theirs")
 
 
@@ -174,14 +174,16 @@ def test_after_a_reset_an_alias_goes_back_to_no_version_that_nobody_chose(site, 
 def test_somebody_elses_model_among_ours_is_not_unloaded_by_a_refused_promotion(site, saved_models):
     shutil.copytree(saved_models["three"], site.models_dir / "theirs/7")
     theirs = f'config {{ name: "theirs" base_path: "{site.models_dir}/theirs" model_platform: "tensorflow" }}'
-    site.fleet.config_path.write_text(f"model_config_list {{ {theirs} }}")
-    site.client.reload(models_config.read(site.fleet.config_path))
+    site.server.config_path.write_text(f"model_config_list {{ {theirs} }}")
+    site.client.reload(models_config.read(site.server.config_path))
     run = site.registry.client
     run.create_registered_model("theirs")
     run.create_model_version("theirs", "file:///nowhere")
     with pytest.raises((RegistryError, ReleaseError)):
         site.promote("theirs", 1)
-    assert [e.name for e in models_config.read(site.fleet.config_path).model_config_list.config] == ["theirs"]
+    assert [e.name for e in models_config.read(site.server.config_path).model_config_list.config] == [
+        "theirs"
+    ]
     assert (site.models_dir / "theirs/7").is_dir()
 
 
@@ -299,19 +301,19 @@ def test_a_server_that_is_started_serves_no_altered_files_and_another_model_answ
     import sys
 
     from serving.errors import ServerUnavailableError
-    from serving.release.fleet import wait_until
+    from serving.release.model_server import wait_until
 
     for model, name in (("other", "one"), (MODEL, "two")):
         site.promote(model, site.register(saved_models[name], model))
     (site.models_dir / MODEL / "1/saved_model.pb").write_bytes(b"torn")
-    models_config.leave_out_missing(site.fleet.config_path, site.models_dir)
+    models_config.leave_out_missing(site.server.config_path, site.models_dir)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "serving.server", f"--port={port}", "--max_num_load_retries=0"),
-            f"--model_config_file={site.fleet.config_path}",
+            f"--model_config_file={site.server.config_path}",
             "--allow_version_labels_for_unavailable_models=true",
         ],
         start_new_session=True,

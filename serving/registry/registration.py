@@ -1,0 +1,109 @@
+"""Registers a SavedModel as a version, byte for byte."""
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import mlflow
+import mlflow.pyfunc
+import numpy as np
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from serving import digest, signatures, tensors, warmup
+from serving.errors import RegistryError
+from serving.registry import history, saved_model_loader
+from serving.registry.registry import DATA_TAG, DIGEST_TAG, PIPELINE_TAG, Registry
+from serving.registry.version import Package
+from serving.signatures import Signature
+
+logger = logging.getLogger(__name__)
+
+
+def register(
+    registry: Registry, model: str, package: Package, *, run_id: str, tags: Mapping[str, str]
+) -> int:
+    """Stores a SavedModel byte for byte as a version, and returns its number.
+
+    A version of the same bytes, made of the same data, is found again and not made twice: whether a run is
+    repeated, or data and configuration go back to what they were. One whose files were lost is made anew, and what
+    holds it back from promotion goes over to the new version.
+
+    Args:
+        registry: Where to.
+        model: Name of the registered model; made where it does not exist.
+        package: What the version consists of.
+        run_id: MLflow run that a new version belongs to.
+        tags: Where it comes from, the digest of the data among them.
+    """
+    identity = {DIGEST_TAG: digest.of_folder(package.saved_model)}
+    if DATA_TAG in tags:
+        identity[DATA_TAG] = tags[DATA_TAG]
+    number = registry.find(model, identity)
+    if number is None:
+        number = _store(registry, model, package, run_id, {**tags, **identity})
+    elif not _is_kept(registry, model, number):
+        before = registry.version(model, number).tags
+        holds = {name: before[name] for name in history.HOLDS if name in before}
+        number = _store(registry, model, package, run_id, {**tags, **holds, **identity})
+    registry.client.set_registered_model_tag(model, PIPELINE_TAG, model)
+    if package.description and not registry.version(model, number).description:
+        registry.client.update_model_version(model, str(number), package.description)
+    return number
+
+
+def _is_kept(registry: Registry, model: str, version: int) -> bool:
+    """Returns whether the files of a version are still there, and those that were registered."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            registry.download(model, version, folder)
+        except RegistryError as error:
+            logger.warning("%s", error)
+            return False
+    return True
+
+
+def _store(registry: Registry, model: str, package: Package, run_id: str, tags: Mapping[str, str]) -> int:
+    offered = signatures.of_saved_model(package.saved_model).get(signatures.DEFAULT)
+    with mlflow.start_run(run_id=run_id):
+        logged = mlflow.pyfunc.log_model(
+            name=model,
+            loader_module=saved_model_loader.__name__.rpartition(".")[2],
+            code_paths=[saved_model_loader.__file__],
+            data_path=str(package.saved_model),
+            signature=_signature(offered) if offered else None,
+            input_example=_example(package.saved_model) if offered else None,
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in ("tensorflow", "numpy")],
+            tags=dict(tags),
+        )
+    for file in package.files:
+        registry.client.log_model_artifact(logged.model_id, str(file))
+    return int(mlflow.register_model(logged.model_uri, model, tags=dict(tags)).version)
+
+
+def _signature(offered: Signature) -> ModelSignature:
+    inputs, outputs = (
+        Schema([TensorSpec(tensor.dtype, list(tensor.shape or ()), tensor.name) for tensor in each])
+        for each in (offered.inputs, offered.outputs)
+    )
+    return ModelSignature(inputs=inputs, outputs=outputs)
+
+
+def _example(saved_model: Path) -> dict[str, np.ndarray] | None:
+    """Returns the inputs of the first recorded request to `serving_default`, its first record alone."""
+    for request in warmup.recorded_requests(saved_model):
+        if request.model_spec.signature_name == signatures.DEFAULT:
+            try:
+                return {name: _one_record(tensors.to_array(value)) for name, value in request.inputs.items()}
+            except UnicodeDecodeError:
+                return None  # MLflow keeps examples as JSON
+    return None
+
+
+def _one_record(array: np.ndarray) -> np.ndarray:
+    first = array[:1] if array.ndim else array
+    if array.dtype != object:
+        return first
+    return np.array([each.decode() for each in first.ravel()], dtype=str).reshape(first.shape)

@@ -1,0 +1,77 @@
+"""Replays a version's warm-up records before it becomes available, so that no client pays for first runs."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
+from contract.model_server import WARMUP_FILE
+from serving.server.errors import Code, ServingError, invalid_argument
+from serving.server.execution import tensors
+from serving.server.execution.prediction import predict
+from serving.server.execution.servable import SavedModel
+from serving.server.model_ref import DEFAULT_SIGNATURE
+
+_log = logging.getLogger(__name__)
+
+MAX_RECORDS = 1000
+
+
+def replay(model: SavedModel, version_dir: Path) -> int:
+    """Runs every record of the warm-up file once; a missing file is fine.
+
+    Args:
+        model: The version, loaded but not yet available.
+        version_dir: Its directory.
+
+    Returns:
+        How many records ran.
+
+    Raises:
+        ServingError: If the file is no TFRecord of PredictionLog, holds too many records or ones that are
+            not predictions, or a prediction fails.
+    """
+    path = version_dir / WARMUP_FILE
+    if not path.is_file():
+        return 0
+    count = 0
+    for record in _records(path):
+        count += 1
+        if count > MAX_RECORDS:
+            raise invalid_argument(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}")
+        _replay_one(model, _parse(record, path))
+    _log.info("Replayed %d warm-up records from %s", count, path)
+    return count
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    try:
+        yield from tf.compat.v1.io.tf_record_iterator(str(path))
+    except tf.errors.DataLossError as error:
+        raise ServingError(
+            Code.DATA_LOSS, f"{error.message} Please verify your warmup data is in TFRecord format."
+        ) from error
+
+
+def _parse(record: bytes, path: Path) -> prediction_log_pb2.PredictionLog:
+    try:
+        return prediction_log_pb2.PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise invalid_argument(
+            f"Failed to parse warmup record: expected a PredictionLog in {path}, "
+            f"got {len(record)} other bytes. "
+            "Write the file with tf.io.TFRecordWriter and PredictionLog.SerializeToString()."
+        ) from error
+
+
+def _replay_one(model: SavedModel, log: prediction_log_pb2.PredictionLog) -> None:
+    kind = log.WhichOneof("log_type")
+    if kind != "predict_log":
+        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+    request = log.predict_log.request
+    inputs = tensors.from_protos(request.inputs)
+    signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    predict(model, signature, inputs, request.output_filter)
