@@ -8,7 +8,7 @@ import pytest
 
 from contract.addresses import HOST
 from contract.errors import SettingsError, SlipwayError, UnavailableError
-from deploy import pools
+from contract.manifest import GPU_POOL
 from deploy.local.airflow.client import AirflowClient
 from deploy.local.credentials import load_or_create
 
@@ -44,14 +44,14 @@ def test_a_pool_is_made_or_is_there_already(airflow, status):
     stack, answer, calls = airflow
     answer.status = status
 
-    AirflowClient(stack).ensure_pool(*pools.GPU)
+    AirflowClient(stack).ensure_pool(*GPU_POOL)
 
     path, body, authorization = calls[-1]
     assert (path, authorization) == ("/api/v2/pools", "Bearer T")
     assert body == {
         "name": "gpu",
         "slots": 1,
-        "description": pools.GPU.description,
+        "description": GPU_POOL.description,
         "include_deferred": False,
     }
 
@@ -64,7 +64,7 @@ def test_another_answer_ends_with_what_was_asked_and_what_airflow_said(airflow, 
     answer.status = status
 
     with pytest.raises(error, match=r"POST /api/v2/pools.*so says Airflow"):
-        AirflowClient(stack).ensure_pool(*pools.GPU)
+        AirflowClient(stack).ensure_pool(*GPU_POOL)
 
 
 def test_a_stack_that_was_never_started_has_no_airflow_to_sign_in_to(stack):
