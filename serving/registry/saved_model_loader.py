@@ -11,13 +11,24 @@ class _SavedModel:
         self.signature = loaded.signatures["serving_default"]
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Takes float32 [n, height, width, channels], raw intensities, or a dict with it under `image`."""
+        """Takes the inputs by name, as a dict or the columns of a table; the only one there is, also on its own.
+
+        Raises:
+            ValueError: If an input is missing.
+        """
         import numpy as np
         import tensorflow as tf
 
-        images = data["image"] if isinstance(data, dict) else data
-        answers = self.signature(image=tf.constant(np.asarray(images, dtype=np.float32)))
-        return {name: value.numpy() for name, value in answers.items()}
+        specs = self.signature.structured_input_signature[1]
+        if not hasattr(data, "keys"):
+            data = dict.fromkeys(specs, data) if len(specs) == 1 else {}
+        if missing := sorted(set(specs) - set(data.keys())):
+            raise ValueError(f"Expected the inputs {', '.join(specs)}, and {', '.join(missing)} is missing.")
+        inputs = {
+            name: tf.constant(np.asarray(data[name], dtype=spec.dtype.as_numpy_dtype))
+            for name, spec in specs.items()
+        }
+        return {name: value.numpy() for name, value in self.signature(**inputs).items()}
 
 
 def _load_pyfunc(path: str) -> _SavedModel:
