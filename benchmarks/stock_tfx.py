@@ -11,9 +11,9 @@ from pathlib import Path
 import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 
-from components.evaluation import eval_config
-from components.evaluation.settings import EvaluationSettings
+from components.tasks.classification import evaluation
 from pipelines.definition import config
+from pipelines.definition.pipeline import training_arguments
 
 
 def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
@@ -31,13 +31,9 @@ def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
         schema=schema.outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config={
-            "settings": digits.train.model_dump(),
-            "classes": digits.data.classes,
-            "image_shape": digits.data.image.model_dump(),
-        },
+        custom_config=training_arguments(digits),
     )
-    gates: tfma.EvalConfig = eval_config.of_candidate(EvaluationSettings(), 10, has_baseline=False)
+    gates: tfma.EvalConfig = evaluation.of_candidate(digits.evaluate, digits.target, has_baseline=False)
     evaluator = tfx.components.Evaluator(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],

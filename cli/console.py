@@ -63,8 +63,3 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         drawn.add_row(*(str(cell) for cell in row))
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH
     Console(width=width).print(drawn)
-
-
-def kib(size: float) -> str:
-    """Returns a size in bytes as people read it."""
-    return f"{size / 1024:,.1f} KiB"

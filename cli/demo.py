@@ -8,50 +8,39 @@ from typing import Any
 import click
 
 from cli import runs
-from cli.console import kib, table
+from cli.console import table
 from contract.manifest import training_dag_id
 from contract.run_folder import RunFolder
 from deploy.local import control, credentials
 from deploy.local.settings import Stack
 from pipelines.definition import config
+from pipelines.tracking import headline
 
 PIPELINE = "digits"
 
 
 def _figures(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    yield (
-        "records train / eval / test",
-        " / ".join(f"{metrics[f'ingest.records_{split}']:,.0f}" for split in ("train", "eval", "test")),
-    )
-    yield "after augmentation, train", f"{metrics['augment.records_train']:,.0f}"
-    yield "test accuracy, float", f"{metrics['evaluate.accuracy']:.4f}"
-    yield "test accuracy, compressed", f"{metrics['evaluate_compressed.accuracy']:.4f}"
-    yield "sparsity", f"{metrics['compress.sparsity']:.3f}"
-    for form in ("float_saved_model", "compressed_saved_model", "float_tflite", "int8_tflite"):
-        size = kib(metrics[f"compress.{form}_bytes"])
-        zipped = metrics.get(f"compress.{form}_gzip_bytes")
-        yield f"size, {form.replace('_', ' ')}", f"{size} ({kib(zipped)} gzip)" if zipped else size
-    yield "int8 by float TFLite, gzip", f"{metrics['compress.tflite_gzip_ratio']:.3f}"
-    yield (
-        "latency p50 / p99",
-        (
-            f"{metrics['infra_validate.latency_p50_ms']:.1f} / {metrics['infra_validate.latency_p99_ms']:.1f} ms"
-        ),
-    )
+    for figure in headline.figures(config.load(PIPELINE).task):
+        if figure.key in metrics:
+            yield figure.title, figure.form.format(metrics[figure.key])
 
 
 def _ask(stack: Stack, folder: Path) -> tuple[str, str, int]:
     """Sends one test image to the served model; returns its true label, the answer and the version."""
     from cli import models
+    from components import plugins
+    from components.families.interface import Ingestion
     from components.ingestion import sources
     from components.ingestion.split import split_of
     from serving.client import Client
     from serving.release.models_config import STABLE
 
-    settings = config.load(PIPELINE).data.ingestion()
-    record = next(found for found in sources.read(settings) if split_of(found.image, settings) == "test")
+    digits = config.load(PIPELINE)
+    settings = digits.source
+    found = sources.read(plugins.load(digits.family_module("ingestion"), Ingestion), settings)
+    record = next(each for each in found if split_of(each.content, settings) == "test")
     path = folder / f"{record.id}.png"
-    path.write_bytes(record.image)
+    path.write_bytes(record.content)
     with Client(stack.grpc_target) as client:
         _, answer = models.ask(client, PIPELINE, files=[path], label=STABLE)
     label, probabilities = (answer.outputs[name][0] for name in ("label", "probabilities"))

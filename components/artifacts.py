@@ -19,7 +19,7 @@ class Report(Artifact):
 
 
 class TFLiteModel(Artifact):
-    """A folder with `model.tflite`; its input is float32 in the model's range, its output probabilities."""
+    """A folder with `model.tflite`; its input is float32 after preprocessing, its output the network's."""
 
     TYPE_NAME = "TFLiteModel"
 

@@ -1,47 +1,39 @@
-"""The shared vocabulary of image examples: feature names, splits, and how bytes become pixels.
-
-The same decoding runs in training, in evaluation and inside the served model, so they cannot drift apart.
-"""
+"""The shared vocabulary of examples: features that all have, splits, and how they are stored. Knows no family."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
-IMAGE = "image"  # bytes of an image file (PNG, JPEG, GIF or BMP)
-LABEL = "label"  # int64, index into the pipeline's classes
+LABEL = "label"  # as the task encodes it
 ID = "id"  # bytes, unique and stable under re-ingestion
 SPLITS = ("train", "eval", "test")
-
-MAX_INTENSITY = 255.0
-
-
-@dataclass(frozen=True)
-class ImageShape:
-    """Height and width in pixels, and channels: 1 (grey) or 3 (RGB)."""
-
-    height: int
-    width: int
-    channels: int
+JUDGED = "test"  # the split that models are judged on
 
 
-def example(image: bytes, label: int, record_id: str) -> tf.train.Example:
-    """Returns one tf.Example as every Examples artifact of Slipway holds it."""
+def of_bytes(value: bytes) -> tf.train.Feature:
+    """Returns a feature of one string."""
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
-    def of_bytes(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
-    return tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                IMAGE: of_bytes(image),
-                LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-                ID: of_bytes(record_id.encode()),
-            }
-        )
-    )
+def example(
+    features: Mapping[str, tf.train.Feature], label: tf.train.Feature, record_id: str
+) -> tf.train.Example:
+    """Returns one tf.Example as every Examples artifact of Slipway holds it.
+
+    Args:
+        features: Of the family.
+        label: Of the task.
+        record_id: Unique.
+    """
+    every = {**features, LABEL: label, ID: of_bytes(record_id.encode())}
+    return tf.train.Example(features=tf.train.Features(feature=every))
+
+
+def id_of(item: tf.train.Example) -> str:
+    """Returns the id of an example."""
+    return item.features.feature[ID].bytes_list.value[0].decode()
 
 
 def split_files(examples_dir: str | Path, split: str) -> list[str]:
@@ -76,82 +68,37 @@ def write_split(examples_dir: str | Path, split: str, examples: Iterator[tf.trai
     return count
 
 
-def decode_images(image_bytes: tf.Tensor, shape: ImageShape) -> tf.Tensor:
-    """Decodes image files and resizes them.
-
-    Args:
-        image_bytes: string `[n]`, each the bytes of an image file of any size.
-        shape: What the model takes.
-
-    Returns:
-        float32 `[n, height, width, channels]`, raw intensities in [0, 255].
-
-    Raises:
-        tf.errors.InvalidArgumentError: If an element is not a readable image (when the graph runs).
-    """
-
-    def decode(encoded: tf.Tensor) -> tf.Tensor:
-        image = tf.io.decode_image(encoded, channels=shape.channels, expand_animations=False)
-        image.set_shape([None, None, shape.channels])
-        return tf.image.resize(tf.cast(image, tf.float32), [shape.height, shape.width])
-
-    images = tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)
-    return tf.ensure_shape(images, [None, shape.height, shape.width, shape.channels])
-
-
-def parse_examples(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Parses serialized tf.Examples, string `[n]`, into `image` (string `[n]`) and `label` (int64 `[n]`).
-
-    A missing label becomes -1: a request to a served model has none.
-    """
-    return tf.io.parse_example(
-        serialized,
-        {
-            IMAGE: tf.io.FixedLenFeature([], tf.string),
-            LABEL: tf.io.FixedLenFeature([], tf.int64, default_value=-1),
-        },
-    )
-
-
-def scale(images: tf.Tensor) -> tf.Tensor:
-    """Maps raw intensities, float32 in [0, 255], to the model's range [0, 1]."""
-    return images / MAX_INTENSITY
-
-
-def dataset(
+def batches(
     examples_dir: str | Path,
     split: str,
-    shape: ImageShape,
+    parse: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
     *,
     batch_size: int,
     shuffle_seed: int | None = None,
 ) -> tf.data.Dataset:
-    """Returns batches of one split as the model sees them.
+    """Returns batches of one split, parsed once and kept in memory.
 
     Args:
         examples_dir: Folder of an Examples artifact.
         split: One of `SPLITS`.
-        shape: What the model takes.
+        parse: From serialized tf.Examples, string `[n]`, to what a network takes and the labels, both `[n, ...]`.
         batch_size: Examples in a batch, over all replicas together; the last may be smaller.
         shuffle_seed: Shuffles anew each epoch with this seed; `None` keeps the order.
 
     Returns:
-        Pairs of float32 `[n, height, width, channels]` in [0, 1] and int64 `[n]`; decoded
-        once, kept in memory. Its `len` is known.
+        Pairs as `parse` gives them. Its `len` is known.
     """
-    files = split_files(examples_dir, split)
-
-    @tf.autograph.experimental.do_not_convert  # plain TensorFlow; rewriting it takes longer than tracing it
-    def prepared(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        parsed = parse_examples(serialized)
-        return scale(decode_images(parsed[IMAGE], shape)), parsed[LABEL]
-
-    decoded = (
-        tf.data.TFRecordDataset(files, "GZIP").batch(256).map(prepared, tf.data.AUTOTUNE).unbatch().cache()
+    plain = tf.autograph.experimental.do_not_convert(parse)  # rewriting it takes longer than tracing it
+    parsed = (
+        tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP")
+        .batch(256)
+        .map(plain, tf.data.AUTOTUNE)
+        .unbatch()
+        .cache()
     )
     if shuffle_seed is not None:
-        decoded = decoded.shuffle(10_000, seed=shuffle_seed, reshuffle_each_iteration=True)
+        parsed = parsed.shuffle(10_000, seed=shuffle_seed, reshuffle_each_iteration=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    batches = tf.data.experimental.assert_cardinality(math.ceil(count(examples_dir, split) / batch_size))
-    return decoded.batch(batch_size).apply(batches).prefetch(tf.data.AUTOTUNE).with_options(options)
+    known = tf.data.experimental.assert_cardinality(math.ceil(count(examples_dir, split) / batch_size))
+    return parsed.batch(batch_size).apply(known).prefetch(tf.data.AUTOTUNE).with_options(options)

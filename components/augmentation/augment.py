@@ -1,56 +1,41 @@
-"""Random, label-preserving changes to images. Pure functions of images and a seed."""
+"""Writes the augmented Examples: train enlarged, eval as it is, test left out."""
 
-import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-import tensorflow as tf
-
-from components.augmentation.settings import AugmentationSettings
-from components.records import MAX_INTENSITY
-
-
-def _affine(images: tf.Tensor, angles: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
-    """Rotates about the centre by `angles` [n] (radians), then moves by `shifts` [n, 2] (pixels: y, x)."""
-    height, width = images.shape[1], images.shape[2]
-    cos, sin = tf.cos(angles), tf.sin(angles)
-    centre_y, centre_x = (height - 1) / 2, (width - 1) / 2
-    # Rows of the output-to-input transform that ImageProjectiveTransformV3 takes.
-    offset_x = centre_x - cos * (centre_x + shifts[:, 1]) + sin * (centre_y + shifts[:, 0])
-    offset_y = centre_y - sin * (centre_x + shifts[:, 1]) - cos * (centre_y + shifts[:, 0])
-    zeros = tf.zeros_like(angles)
-    transforms = tf.stack([cos, -sin, offset_x, sin, cos, offset_y, zeros, zeros], axis=1)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=transforms,
-        output_shape=[height, width],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
+from components import records
+from components.families.interface import Augmentation
+from components.families.sections import AugmentationSettings
 
 
-def vary(images: tf.Tensor, *, settings: AugmentationSettings, seed: tuple[int, int]) -> tf.Tensor:
-    """Rotates, moves and brightens each image by amounts of its own.
+def augment(
+    family: Augmentation, examples_dir: str, target_dir: str, *, record: Any, settings: AugmentationSettings
+) -> dict[str, int]:
+    """Writes `Split-train` with originals and augmented copies, and `Split-eval` unchanged.
 
     Args:
-        images: float32 `[n, height, width, channels]`, raw intensities in [0, 255].
-        settings: The largest changes.
-        seed: Two integers. The same seed and images give the same result.
+        family: What changes.
+        examples_dir: Examples artifact with the splits train and eval.
+        target_dir: Folder of the new Examples artifact.
+        record: What a record is.
+        settings: How much, and the seed.
 
     Returns:
-        float32 of the same shape, still in [0, 255].
-
-    Raises:
-        ValueError: If `images` is not rank 4.
+        Number of examples in the written splits.
     """
-    if images.shape.rank != 4:
-        raise ValueError(f"images must be [n, height, width, channels], got shape {images.shape}.")
-    count = tf.shape(images)[0]
+    originals = list(records.read_split(examples_dir, "train"))
 
-    def within(limit: float, shape: list, offset: int) -> tf.Tensor:
-        return tf.random.stateless_uniform(shape, [seed[0], seed[1] + offset], -limit, limit)
+    def every() -> Iterator[records.tf.train.Example]:
+        yield from originals
+        for copy in range(1, settings.factor):
+            copies = family.augment(originals, copy, record, settings)
+            for original, features in zip(originals, copies, strict=True):
+                label = original.features.feature[records.LABEL]
+                yield records.example(features, label, f"{records.id_of(original)}#{copy}")
 
-    angles = within(math.radians(settings.max_rotation_degrees), [count], 0)
-    side = tf.constant([images.shape[1], images.shape[2]], tf.float32)
-    shifts = within(settings.max_shift_fraction, [count, 2], 1) * side
-    brightness = within(settings.max_brightness_change * MAX_INTENSITY, [count, 1, 1, 1], 2)
-    return tf.clip_by_value(_affine(images, angles, shifts) + brightness, 0.0, MAX_INTENSITY)
+    counts = {"train": records.write_split(target_dir, "train", every())}
+    shutil.copytree(Path(examples_dir) / "Split-eval", Path(target_dir) / "Split-eval", dirs_exist_ok=True)
+    counts["eval"] = records.count(target_dir, "eval")
+    return counts

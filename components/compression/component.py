@@ -1,4 +1,4 @@
-"""TFX face of compression.
+"""TFX component of compression.
 
 No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
 """
@@ -12,7 +12,7 @@ from components.artifacts import Report, TFLiteModel
 from components.compression.compress import Places, compress
 from components.compression.settings import CompressionSettings
 from components.compression.tradeoff import draw
-from components.records import ImageShape
+from components.model_definition import ModelDefinition
 from components.report import write
 
 Examples = tfx.types.standard_artifacts.Examples
@@ -30,9 +30,12 @@ def Compressor(
     compressed_model: OutputArtifact[Model],
     tflite_model: OutputArtifact[TFLiteModel],
     report: OutputArtifact[Report],
+    family: Parameter[str],
+    task: Parameter[str],
     settings: Parameter[str],
-    image_shape: Parameter[str],
-    classes: Parameter[str],
+    record: Parameter[str],
+    target: Parameter[str],
+    weighing: Parameter[str],
     batch_size: Parameter[int],
 ) -> None:
     """Prunes the model, then trains it quantization-aware with its zeros preserved.
@@ -41,12 +44,15 @@ def Compressor(
         model: The trained model.
         augmented_examples: Splits train and eval, to train on.
         examples: Split test, to measure on.
-        compressed_model: SavedModel with the three signatures.
+        compressed_model: SavedModel with the signatures of the float one.
         tflite_model: int8 TFLite.
-        report: Accuracy and size of each form, sparsity of each layer.
+        report: Score and size of each form, sparsity of each layer.
+        family: Dotted name of the family's module `model`.
+        task: Dotted name of the task's module `training`.
         settings: `CompressionSettings` as JSON.
-        image_shape: `ImageShape` as JSON.
-        classes: JSON list of class names.
+        record: The family's `RecordSettings` as JSON.
+        target: The task's `TargetSettings` as JSON.
+        weighing: The task's `TrainingSettings` as JSON.
         batch_size: Examples in a training step.
     """
     outcome = compress(
@@ -57,8 +63,13 @@ def Compressor(
             compressed_model=compressed_model.uri,
             tflite=tflite_model.uri,
         ),
-        shape=ImageShape(**json.loads(image_shape)),
-        classes=json.loads(classes),
+        ModelDefinition.of(
+            family,
+            task,
+            record=json.loads(record),
+            target=json.loads(target),
+            weighing=json.loads(weighing),
+        ),
         batch_size=batch_size,
         settings=CompressionSettings.model_validate_json(settings),
     )
@@ -66,4 +77,4 @@ def Compressor(
     (folder / "forms.json").write_text(
         json.dumps({name: asdict(form) for name, form in outcome.forms.items()}, indent=2)
     )
-    draw(outcome.forms, folder / "accuracy_against_size.png")
+    draw(outcome.forms, outcome.measured, folder / f"{outcome.measured}_against_size.png")

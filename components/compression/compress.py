@@ -1,29 +1,31 @@
 """From a trained model to a compressed one: SavedModel for serving, int8 TFLite for devices, and figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from components import records
 from components.compression import pqat, tflite
 from components.compression.settings import CompressionSettings
-from components.export import SERVING_DIR, load_trunk, save_served_model
-from components.keras import keras
+from components.export import SERVING_DIR, load_trunk
+from components.keras import keras, tf
+from components.model_definition import ModelDefinition
 
 
 @dataclass(frozen=True)
 class Form:
-    """One form of the model: accuracy on the test split, size in bytes, and size after gzip (0: not measured)."""
+    """One form of the model: score on the test split, size in bytes, and size after gzip (0: not measured)."""
 
-    accuracy: float
+    score: float
     size_bytes: int
     gzip_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class CompressionReport:
-    """What compression did, for each form the model exists in."""
+    """What compression did, for each form the model exists in; `measured` is what a score is, such as `accuracy`."""
 
+    measured: str
     forms: Mapping[str, Form]
     sparsity: float
     sparsity_by_layer: Mapping[str, float]
@@ -33,7 +35,7 @@ class CompressionReport:
         flat = {"sparsity": self.sparsity}
         flat |= {f"sparsity_{layer}": value for layer, value in self.sparsity_by_layer.items()}
         for name, form in self.forms.items():
-            flat |= {f"{name}_accuracy": form.accuracy, f"{name}_bytes": form.size_bytes}
+            flat |= {f"{name}_{self.measured}": form.score, f"{name}_bytes": form.size_bytes}
             if form.gzip_bytes:
                 flat[f"{name}_gzip_bytes"] = form.gzip_bytes
         int8, float32 = self.forms["int8_tflite"], self.forms["float_tflite"]
@@ -52,54 +54,53 @@ class Places:
     tflite: str
 
 
-def _keras_accuracy(model: keras.Model, data: records.tf.data.Dataset) -> float:
-    metric = keras.metrics.SparseCategoricalAccuracy()
-    for images, labels in data:
-        metric.update_state(labels, model(images, training=False))
+def _score(model: keras.Model, data: tf.data.Dataset, metric: keras.metrics.Metric) -> float:
+    for inputs, labels in data:
+        metric.update_state(labels, model(inputs, training=False))
     return float(metric.result())
 
 
 def compress(
-    places: Places,
-    *,
-    shape: records.ImageShape,
-    classes: Sequence[str],
-    batch_size: int,
-    settings: CompressionSettings,
+    places: Places, definition: ModelDefinition, *, batch_size: int, settings: CompressionSettings
 ) -> CompressionReport:
     """Prunes, quantizes with sparsity preserved, exports, and measures every form on the test split.
 
     Args:
         places: Where to read and write.
-        shape: What the model takes.
-        classes: Names in the order of the outputs.
+        definition: What the model is.
         batch_size: Examples in a training step.
         settings: Sparsity, epochs, learning rate.
     """
     keras.utils.set_random_seed(17)
-    train_set = records.dataset(
-        places.augmented_examples, "train", shape, batch_size=batch_size, shuffle_seed=17
+    trained, learnt = load_trunk(places.model)
+    course = pqat.Course(
+        definition,
+        definition.train_set(places.augmented_examples, learnt, batch_size=batch_size, seed=17),
+        definition.dataset(places.augmented_examples, "eval", learnt, batch_size=batch_size),
+        settings,
     )
-    eval_set = records.dataset(places.augmented_examples, "eval", shape, batch_size=batch_size)
-    test_set = records.dataset(places.examples, "test", shape, batch_size=batch_size)
+    test_set = definition.dataset(places.examples, records.JUDGED, learnt, batch_size=batch_size)
 
-    trained = load_trunk(places.model)
-    pruned = pqat.prune(trained, train_set, eval_set, settings)
-    quantized = pqat.quantize(pruned, train_set, eval_set, settings)
+    quantized = pqat.quantize(pqat.prune(trained, course), course)
 
     serving_dir = Path(places.compressed_model) / SERVING_DIR
-    save_served_model(quantized, serving_dir, classes=classes, shape=shape)
+    definition.save(quantized, serving_dir, learnt)
     int8, float32 = tflite.convert(quantized, int8=True), tflite.convert(trained, int8=False)
     Path(places.tflite).mkdir(parents=True, exist_ok=True)
     (Path(places.tflite) / tflite.MODEL_FILE).write_bytes(int8)
 
+    metric = definition.task.score
     float_dir = Path(places.model) / SERVING_DIR
     forms = {
-        "float_saved_model": Form(_keras_accuracy(trained, test_set), tflite.folder_bytes(float_dir)),
+        "float_saved_model": Form(_score(trained, test_set, metric()), tflite.folder_bytes(float_dir)),
         "compressed_saved_model": Form(
-            _keras_accuracy(quantized, test_set), tflite.folder_bytes(serving_dir)
+            _score(quantized, test_set, metric()), tflite.folder_bytes(serving_dir)
         ),
-        "float_tflite": Form(tflite.accuracy(float32, test_set), len(float32), tflite.gzip_bytes(float32)),
-        "int8_tflite": Form(tflite.accuracy(int8, test_set), len(int8), tflite.gzip_bytes(int8)),
+        "float_tflite": Form(
+            tflite.score(float32, test_set, metric()), len(float32), tflite.gzip_bytes(float32)
+        ),
+        "int8_tflite": Form(tflite.score(int8, test_set, metric()), len(int8), tflite.gzip_bytes(int8)),
     }
-    return CompressionReport(forms, pqat.overall_sparsity(quantized), pqat.sparsity_by_layer(quantized))
+    return CompressionReport(
+        definition.task.SCORE, forms, pqat.overall_sparsity(quantized), pqat.sparsity_by_layer(quantized)
+    )

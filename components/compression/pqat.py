@@ -4,7 +4,8 @@ Method: magnitude pruning on a polynomial schedule (Zhu and Gupta, 2017, arXiv:1
 collaborative optimization PQAT of the TensorFlow Model Optimization toolkit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow_model_optimization as tfmot
@@ -15,6 +16,7 @@ from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.pr
 from components import runtime
 from components.compression.settings import CompressionSettings
 from components.keras import keras, tf
+from components.model_definition import ModelDefinition
 
 PRUNABLE = (keras.layers.Conv2D, keras.layers.Dense)
 
@@ -38,19 +40,37 @@ def copy_of(model: keras.Model) -> keras.Model:
     return copied
 
 
-def _compile(model: keras.Model, learning_rate: float) -> None:
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+@dataclass(frozen=True)
+class Course:
+    """What to train on, and towards what.
+
+    Attributes:
+        definition: Of the model.
+        train_set: Batches of the train split, shuffled.
+        eval_set: Batches of the eval split.
+        settings: Sparsity, epochs, learning rate.
+    """
+
+    definition: ModelDefinition
+    train_set: tf.data.Dataset
+    eval_set: tf.data.Dataset
+    settings: CompressionSettings
+
+    def fit(self, model: keras.Model, epochs: int, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Trains `model` for some epochs."""
+        self.definition.compile(model, self.settings.learning_rate)
+        model.fit(
+            self.train_set,
+            validation_data=self.eval_set,
+            epochs=epochs,
+            verbose=2,
+            callbacks=list(callbacks),
+        )
 
 
-def prune(
-    model: keras.Model, train_set: tf.data.Dataset, eval_set: tf.data.Dataset, settings: CompressionSettings
-) -> keras.Model:
+def prune(model: keras.Model, course: Course) -> keras.Model:
     """Returns a pruned copy of `model`, its wrappers stripped; `model` itself is left as it was."""
-    steps = len(train_set)
+    steps, settings = len(course.train_set), course.settings
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.final_sparsity,
@@ -60,33 +80,18 @@ def prune(
         frequency=max(1, min(16, steps // 4)),
     )
     wrapped = tfmot.sparsity.keras.prune_low_magnitude(copy_of(model), pruning_schedule=schedule)
-    _compile(wrapped, settings.learning_rate)
-    wrapped.fit(
-        train_set,
-        validation_data=eval_set,
-        epochs=settings.prune_epochs,
-        verbose=2,
-        callbacks=[tfmot.sparsity.keras.UpdatePruningStep(), _Observed("prune", 0)],
-    )
+    callbacks = [tfmot.sparsity.keras.UpdatePruningStep(), _Observed("prune", 0)]
+    course.fit(wrapped, settings.prune_epochs, callbacks)
     return tfmot.sparsity.keras.strip_pruning(wrapped)
 
 
-def quantize(
-    pruned: keras.Model, train_set: tf.data.Dataset, eval_set: tf.data.Dataset, settings: CompressionSettings
-) -> keras.Model:
+def quantize(pruned: keras.Model, course: Course) -> keras.Model:
     """Returns a quantization-aware model whose pruned weights stayed zero."""
     annotated = tfmot.quantization.keras.quantize_annotate_model(pruned)
     model = tfmot.quantization.keras.quantize_apply(
         annotated, prune_preserve.Default8BitPrunePreserveQuantizeScheme()
     )
-    _compile(model, settings.learning_rate)
-    model.fit(
-        train_set,
-        validation_data=eval_set,
-        epochs=settings.quantize_epochs,
-        verbose=2,
-        callbacks=[_Observed("quantize", settings.prune_epochs)],
-    )
+    course.fit(model, course.settings.quantize_epochs, [_Observed("quantize", course.settings.prune_epochs)])
     return model
 
 

@@ -1,12 +1,12 @@
 """How the trained model is made smaller."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.settings import Section
 
 
-class CompressionSettings(BaseModel):
+class CompressionSettings(Section):
     """Pruning, then quantization-aware training that keeps the pruned weights at zero (PQAT)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     final_sparsity: float = Field(
         0.65,
@@ -25,6 +25,3 @@ class CompressionSettings(BaseModel):
 
     learning_rate: float = Field(0.0005, gt=0, le=1)
     """Adam's learning rate in both stages."""
-
-    max_accuracy_drop: float = Field(0.01, ge=0, le=1)
-    """How far the compressed model's test accuracy may lie behind the float model's, as a difference of fractions."""

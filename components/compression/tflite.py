@@ -1,9 +1,7 @@
-"""TFLite files: conversion, accuracy, and size as it travels."""
+"""TFLite files: conversion, score, and size as it travels."""
 
 import gzip
 from pathlib import Path
-
-import numpy as np
 
 from components.keras import keras, tf
 
@@ -18,8 +16,8 @@ def convert(model: keras.Model, *, int8: bool) -> bytes:
         int8: Stores weights and runs the layers in 8 bits; input and output stay float32.
     """
     # Not from_keras_model: that first saves everything the model could ever do, for four times as long.
-    pixels = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="image")
-    predict = tf.function(lambda image: model(image, training=False), input_signature=[pixels])
+    taken = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name=model.input_names[0])
+    predict = tf.function(lambda inputs: model(inputs, training=False), input_signature=[taken])
     weights = tf.Module()
     weights.variables_of_the_model = list(model.weights)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([predict.get_concrete_function()], weights)
@@ -28,19 +26,17 @@ def convert(model: keras.Model, *, int8: bool) -> bytes:
     return converter.convert()
 
 
-def accuracy(flatbuffer: bytes, data: tf.data.Dataset) -> float:
-    """Returns the share of right answers on batches of (float32 images in [0, 1], int64 labels)."""
+def score(flatbuffer: bytes, data: tf.data.Dataset, metric: keras.metrics.Metric) -> float:
+    """Returns what `metric` measures on batches of (what the network takes, labels)."""
     interpreter = tf.lite.Interpreter(model_content=flatbuffer, num_threads=2)
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-    right = total = 0
-    for images, labels in data.as_numpy_iterator():
-        interpreter.resize_tensor_input(source["index"], images.shape)
+    for inputs, labels in data.as_numpy_iterator():
+        interpreter.resize_tensor_input(source["index"], inputs.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(source["index"], images)
+        interpreter.set_tensor(source["index"], inputs)
         interpreter.invoke()
-        answers = np.argmax(interpreter.get_tensor(target["index"]), axis=-1)
-        right, total = right + int((answers == labels).sum()), total + len(labels)
-    return right / total
+        metric.update_state(labels, interpreter.get_tensor(target["index"]))
+    return float(metric.result())
 
 
 def gzip_bytes(content: bytes) -> int:

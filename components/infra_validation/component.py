@@ -1,4 +1,4 @@
-"""TFX face of infrastructure validation.
+"""TFX component of infrastructure validation.
 
 No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
 """
@@ -9,12 +9,13 @@ from pathlib import Path
 
 from tfx import v1 as tfx
 
+from components import plugins
 from components.artifacts import Report
 from components.export import SERVING_DIR
+from components.families import interface as families
 from components.infra_validation import checks
 from components.infra_validation.judge import judge
 from components.infra_validation.settings import InfraValidationSettings
-from components.records import ImageShape
 from components.report import write
 
 Examples = tfx.types.standard_artifacts.Examples
@@ -32,8 +33,9 @@ def ModelServerValidator(
     servable_model: OutputArtifact[Model],
     blessing: OutputArtifact[InfraBlessing],
     report: OutputArtifact[Report],
+    family: Parameter[str],
     settings: Parameter[str],
-    image_shape: Parameter[str],
+    record: Parameter[str],
     model_name: Parameter[str],
     server_command: Parameter[str],
     server_version: Parameter[str],
@@ -46,8 +48,9 @@ def ModelServerValidator(
         servable_model: The candidate with its warm-up requests: exactly what will be served.
         blessing: Custom properties `blessed` (1 or 0) and `reason`.
         report: Latencies.
+        family: Dotted name of the family's module `requests`.
         settings: `InfraValidationSettings` as JSON.
-        image_shape: `ImageShape` as JSON.
+        record: The family's `RecordSettings` as JSON.
         model_name: Name to serve under.
         server_command: JSON list, program and first arguments of the model server.
         server_version: Which code that program is. Read by nobody: another server is another key of the cache.
@@ -55,7 +58,8 @@ def ModelServerValidator(
     limits = InfraValidationSettings.model_validate_json(settings)
     servable = Path(servable_model.uri) / SERVING_DIR
     shutil.copytree(Path(model.uri) / SERVING_DIR, servable, dirs_exist_ok=True)
-    sample = checks.Sample.of(examples.uri, ImageShape(**json.loads(image_shape)))
+    of_family = plugins.load(family, families.Requests)
+    sample = checks.Sample.of(examples.uri, of_family, of_family.RecordSettings.model_validate_json(record))
     checks.write_warmup(sample, model_name, servable)
     problems, metrics = judge(
         servable, sample, model=model_name, command=json.loads(server_command), limits=limits

@@ -1,4 +1,4 @@
-"""TFX face of ingestion.
+"""TFX component of ingestion.
 
 No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
 """
@@ -8,11 +8,12 @@ import shutil
 
 from tfx import v1 as tfx
 
-from components import records, runtime
+from components import plugins, records, runtime
 from components.artifacts import Quarantine, Report
-from components.ingestion.ingest import ingest
-from components.ingestion.settings import IngestionSettings
+from components.families import interface as families
+from components.ingestion.ingest import Usable, ingest
 from components.report import write
+from components.tasks import interface as tasks
 from contract.errors import DataError
 
 Examples = tfx.types.standard_artifacts.Examples
@@ -21,34 +22,41 @@ Parameter = tfx.dsl.components.Parameter
 
 
 @tfx.dsl.components.component
-def ImageExampleGen(
+def RecordExampleGen(
     examples: OutputArtifact[Examples],
     quarantine: OutputArtifact[Quarantine],
     report: OutputArtifact[Report],
+    family: Parameter[str],
+    task: Parameter[str],
     settings: Parameter[str],
-    classes: Parameter[str],
-    image_shape: Parameter[str],
+    target: Parameter[str],
     source_digest: Parameter[str],
 ) -> None:
-    """Reads labelled images into tf.Examples; unreadable records go to quarantine with a reason each.
+    """Reads labelled records into tf.Examples; unusable ones go to quarantine with a reason each.
 
     Args:
         examples: Splits train, eval and test.
         quarantine: What could not be used.
         report: Records per split.
-        settings: `IngestionSettings` as JSON.
-        classes: JSON list of class names.
-        image_shape: `ImageShape` as JSON.
+        family: Dotted name of the family's module `ingestion`.
+        task: Dotted name of the task's module `labels`.
+        settings: The family's `DataSettings` as JSON.
+        target: The task's `TargetSettings` as JSON.
         source_digest: Digest of the data; it makes the cache notice new data.
 
     Raises:
         DataError: If the data is not that of `source_digest`, or cannot be used.
     """
+    of_family, of_task = plugins.load(family, families.Ingestion), plugins.load(task, tasks.Labels)
+    usable = Usable(
+        of_family,
+        of_task,
+        of_family.DataSettings.model_validate_json(settings),
+        of_task.TargetSettings.model_validate_json(target),
+    )
     try:
         result = ingest(
-            IngestionSettings.model_validate_json(settings),
-            json.loads(classes),
-            channels=json.loads(image_shape)["channels"],
+            usable,
             examples_dir=examples.uri,
             quarantine_dir=quarantine.uri,
             expected_digest=source_digest,

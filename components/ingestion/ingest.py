@@ -1,22 +1,20 @@
 """Reads a source, checks each record, writes the splits, and sets aside what cannot be used."""
 
 import hashlib
-import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from PIL import Image
+from typing import Any
 
 from components import records
+from components.families.interface import Ingestion
+from components.families.sections import DataSettings
 from components.ingestion import sources
-from components.ingestion.settings import IngestionSettings
 from components.ingestion.split import split_of
+from components.source import RawRecord, UnusableRecordError
+from components.tasks.interface import Labels
 from contract.errors import DataError
-
-READABLE_FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # what TensorFlow decodes
-DECODED_WHATEVER_THE_CHANNELS = ("PNG", "JPEG", "MPO")
 
 
 @dataclass
@@ -28,36 +26,44 @@ class IngestionResult:
     quarantined: dict[str, str] = field(default_factory=dict)
 
 
-def unusable_because(record: sources.RawRecord, classes: Sequence[str], channels: int) -> str | None:
-    """Returns why a record cannot be used by a model that takes `channels` channels, or `None` when it can."""
-    if record.label not in classes:
-        return f"expected a label among {', '.join(classes)}, got {record.label!r}"
-    try:
-        with Image.open(io.BytesIO(record.image), formats=READABLE_FORMATS) as image:
-            image.load()
-            kind, mode = image.format, image.mode
-    except Exception as error:
-        return f"expected an image ({', '.join(READABLE_FORMATS)}), got {len(record.image)} bytes: {error}"
-    if kind in DECODED_WHATEVER_THE_CHANNELS and mode != "CMYK":
-        return None
-    try:  # TensorFlow reads these too, but not with every number of colours
-        records.decode_images(records.tf.constant([record.image]), records.ImageShape(1, 1, channels))
-    except records.tf.errors.InvalidArgumentError:
-        colours = "grey" if channels == 1 else "RGB"
-        return f"expected an image that TensorFlow decodes as {colours}, got a {kind} of mode {mode}: save it as PNG"
-    return None
+@dataclass(frozen=True)
+class Usable:
+    """Makes examples of the records of one pipeline.
+
+    Attributes:
+        family: What a record is.
+        task: What a label is.
+        settings: The family's `DataSettings`.
+        target: The task's `TargetSettings`.
+    """
+
+    family: Ingestion
+    task: Labels
+    settings: DataSettings
+    target: Any
+
+    def example(self, record: RawRecord) -> records.tf.train.Example:
+        """Returns the example of a record.
+
+        Raises:
+            UnusableRecordError: If it cannot be used; the text says why.
+        """
+        if record.problem:
+            raise UnusableRecordError(record.problem)
+        label = self.task.encode(record.label, self.target)
+        return records.example(self.family.features(record, self.settings), label, record.id)
 
 
-def _quarantine(record: sources.RawRecord, reason: str, folder: Path) -> None:
+def _quarantine(record: RawRecord, reason: str, folder: Path) -> None:
     name = hashlib.sha256(record.id.encode()).hexdigest()[:16]
     (folder / "bytes").mkdir(parents=True, exist_ok=True)
-    (folder / "bytes" / name).write_bytes(record.image)
+    (folder / "bytes" / name).write_bytes(record.content)
     line = {"id": record.id, "label": record.label, "reason": reason, "bytes": f"bytes/{name}"}
     with (folder / "quarantine.jsonl").open("a") as listing:
         listing.write(json.dumps(line) + "\n")
 
 
-def _check_unchanged(expected: str, read: str, settings: IngestionSettings) -> None:
+def _check_unchanged(expected: str, read: str, settings: DataSettings) -> None:
     if read != expected:
         raise DataError(
             f"Expected the data that this run was prepared for, digest {expected[:12]}, in "
@@ -66,7 +72,7 @@ def _check_unchanged(expected: str, read: str, settings: IngestionSettings) -> N
         )
 
 
-def _check_outcome(result: IngestionResult, settings: IngestionSettings) -> None:
+def _check_outcome(result: IngestionResult, settings: DataSettings) -> None:
     bad, good = len(result.quarantined), sum(result.counts.values())
     if not good and not bad:
         where = settings.path or settings.source
@@ -91,10 +97,8 @@ def _check_outcome(result: IngestionResult, settings: IngestionSettings) -> None
 
 
 def ingest(
-    settings: IngestionSettings,
-    classes: Sequence[str],
+    usable: Usable,
     *,
-    channels: int,
     examples_dir: str | Path,
     quarantine_dir: str | Path,
     expected_digest: str | None = None,
@@ -102,9 +106,7 @@ def ingest(
     """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples.
 
     Args:
-        settings: Source and shares.
-        classes: Names of the classes; a label is stored as its index here.
-        channels: That the model takes.
+        usable: The source, and how its records become examples.
         examples_dir: Folder of the Examples artifact.
         quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
         expected_digest: `sources.digest` of the data that is meant; `None` takes whatever is there.
@@ -113,24 +115,25 @@ def ingest(
         DataError: If the data is not the one that is meant or changes while it is read, if there are no
             records, too many unusable ones, or a split stays empty.
     """
+    settings = usable.settings
     digest = sources.Digest()
     quarantined: dict[str, str] = {}
-    accepted: dict[str, list[sources.RawRecord]] = {split: [] for split in records.SPLITS}
+    accepted: Mapping[str, list[bytes]] = {split: [] for split in records.SPLITS}
     Path(quarantine_dir).mkdir(parents=True, exist_ok=True)
-    for record in sources.read(settings):
+    for record in sources.read(usable.family, settings):
         digest.add(record)
-        reason = unusable_because(record, classes, channels)
-        if reason is None:
-            accepted[split_of(record.image, settings)].append(record)
+        try:
+            example = usable.example(record)
+        except UnusableRecordError as error:
+            quarantined[record.id] = str(error)
+            _quarantine(record, str(error), Path(quarantine_dir))
         else:
-            quarantined[record.id] = reason
-            _quarantine(record, reason, Path(quarantine_dir))
+            accepted[split_of(record.content, settings)].append(example.SerializeToString())
     if expected_digest is not None:
         _check_unchanged(expected_digest, str(digest), settings)
 
     def examples(split: str) -> Iterator[records.tf.train.Example]:
-        for record in accepted[split]:
-            yield records.example(record.image, classes.index(record.label), record.id)
+        yield from map(records.tf.train.Example.FromString, accepted[split])
 
     counts = {split: records.write_split(examples_dir, split, examples(split)) for split in records.SPLITS}
     result = IngestionResult(str(digest), counts, quarantined)

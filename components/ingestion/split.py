@@ -1,17 +1,17 @@
-"""Which split a record belongs to. Depends on its image alone, so it never moves between splits."""
+"""Which split a record belongs to. Depends on its content alone, so it never moves between splits."""
 
 import hashlib
 
-from components.ingestion.settings import IngestionSettings
+from components.families.sections import DataSettings
 
 
-def split_of(image: bytes, settings: IngestionSettings) -> str:
-    """Returns `train`, `eval` or `test` for a record, by a hash of the bytes of its image.
+def split_of(content: bytes, settings: DataSettings) -> str:
+    """Returns `train`, `eval` or `test` for a record, by a hash of its content.
 
     New records change nothing for old ones, so what was tested on yesterday is never trained on today. Records
-    with the same bytes share a split, so what is tested on is never trained on under another name.
+    with the same content share a split, so what is tested on is never trained on under another name.
     """
-    position = int.from_bytes(hashlib.sha256(image).digest()[:8], "big") / 2**64
+    position = int.from_bytes(hashlib.sha256(content).digest()[:8], "big") / 2**64
     if position < settings.test_fraction:
         return "test"
     if position < settings.test_fraction + settings.eval_fraction:

@@ -1,4 +1,4 @@
-"""TFX face of the push.
+"""TFX component of the push.
 
 No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
 """

@@ -1,4 +1,4 @@
-"""TFX face of registration.
+"""TFX component of registration.
 
 No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
 """

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tfx import v1 as tfx
 
-from components.export import save_served_model, save_trunk
-from components.records import ImageShape
+from components.export import save_trunk
+from components.model_definition import ModelDefinition
 from components.report import write
 from components.training.curves import draw
 from components.training.settings import TrainingSettings
@@ -13,19 +13,27 @@ from components.training.train import train
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Trains and writes `Format-Serving` (three signatures) and `Format-Keras` (the trunk).
+    """Trains and writes `Format-Serving` (what is served) and `Format-Keras` (the trunk).
 
     Args:
-        fn_args: Its `custom_config` holds `settings` (TrainingSettings), `classes` and `image_shape`.
+        fn_args: Its `custom_config` holds `family` and `task` (dotted names of the modules `model` and `training`),
+            `record`, `target` and `weighing` (see `ModelDefinition.of`), `network` (the family's `NetworkSettings`)
+            and `settings` (TrainingSettings).
     """
     config = fn_args.custom_config
-    shape = ImageShape(**config["image_shape"])
+    definition = ModelDefinition.of(
+        config["family"],
+        config["task"],
+        record=config["record"],
+        target=config["target"],
+        weighing=config["weighing"],
+    )
     settings = TrainingSettings(**config["settings"])
     # Trainer hands over file patterns, <artifact>/Split-train/*; the splits are read by name.
     examples_dir = str(Path(fn_args.train_files[0]).parent.parent)
-    training = train(examples_dir, shape=shape, n_classes=len(config["classes"]), settings=settings)
-    save_served_model(training.model, fn_args.serving_model_dir, classes=config["classes"], shape=shape)
-    save_trunk(training.model, Path(fn_args.serving_model_dir).parent)
+    training = train(examples_dir, definition, network=config["network"], settings=settings)
+    definition.save(training.model, fn_args.serving_model_dir, training.learnt)
+    save_trunk(training.model, Path(fn_args.serving_model_dir).parent, training.learnt)
     folder = write(
         fn_args.model_run_dir,
         metrics={"epochs_trained": len(training.history["loss"])}

@@ -1,12 +1,12 @@
-"""How the model is trained."""
+"""How any model is trained."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.settings import Section
 
 
-class TrainingSettings(BaseModel):
-    """Model size and optimisation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class TrainingSettings(Section):
+    """Optimisation. Which network it is, the family says; what examples count, the task."""
 
     epochs: int = Field(
         15, ge=1, le=1000, title="Epochs", description="Passes over the augmented train split."
@@ -26,15 +26,6 @@ class TrainingSettings(BaseModel):
         description="Of Adam at the start; falls to zero along a cosine.",
     )
     """Adam's learning rate at the start; it falls to zero along a cosine over `epochs`."""
-
-    filters: int = Field(32, ge=4, le=512)
-    """Filters of the first convolution; the second has twice as many."""
-
-    dense_units: int = Field(64, ge=4, le=4096)
-    """Width of the hidden dense layer."""
-
-    dropout: float = Field(0.2, ge=0, lt=1)
-    """Share of hidden units dropped while training."""
 
     patience: int = Field(5, ge=1)
     """Epochs without a better eval loss before training stops; the best weights are kept."""

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from components import records, runtime
+from components import runtime
+from components.families.interface import Learnt
 from components.keras import keras, tf
+from components.model_definition import ModelDefinition
 from components.training.checkpoint import Progress
-from components.training.model import build
 from components.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -22,12 +24,14 @@ class Training:
         history: Values per epoch by metric name.
         best: The epoch, from 0, that the weights are from.
         replicas: Number of devices that took part.
+        learnt: What preprocessing has learnt from the train split.
     """
 
     model: keras.Model
     history: Mapping[str, list[float]]
     best: int
     replicas: int
+    learnt: Learnt
 
 
 class _EndOfEpoch(keras.callbacks.Callback):
@@ -50,20 +54,17 @@ class _EndOfEpoch(keras.callbacks.Callback):
 
 
 def _compiled(
-    shape: records.ImageShape, n_classes: int, settings: TrainingSettings, steps: int
+    definition: ModelDefinition, network: Mapping[str, Any], settings: TrainingSettings, steps: int
 ) -> keras.Model:
-    model = build(shape, n_classes, settings)
-    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
-    model.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+    model = definition.build(network, seed=settings.seed)
+    definition.compile(
+        model, keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
     )
     return model
 
 
 def train(
-    examples_dir: str, *, shape: records.ImageShape, n_classes: int, settings: TrainingSettings
+    examples_dir: str, definition: ModelDefinition, *, network: Mapping[str, Any], settings: TrainingSettings
 ) -> Training:
     """Trains on the split `train`, watches `eval`, keeps the weights with the best eval loss.
 
@@ -73,25 +74,25 @@ def train(
 
     Args:
         examples_dir: Examples artifact with the splits train and eval.
-        shape: What the model takes.
-        n_classes: Number of classes.
-        settings: Hyperparameters.
+        definition: What the model is.
+        network: The family's `NetworkSettings`.
+        settings: Of the optimisation.
     """
     node = runtime.current()
     progress = Progress(node.work_dir / "checkpoint", node.key)
     first = len(progress.epochs)
     keras.utils.set_random_seed(settings.seed)
-    train_set = records.dataset(
+    learnt = definition.learn(examples_dir)
+    train_set = definition.train_set(
         examples_dir,
-        "train",
-        shape,
+        learnt,
         batch_size=settings.batch_size,
-        shuffle_seed=settings.seed + first,  # a later attempt does not repeat the orders of the first
+        seed=settings.seed + first,  # a later attempt does not repeat the orders of the first
     )
-    eval_set = records.dataset(examples_dir, "eval", shape, batch_size=settings.batch_size)
+    eval_set = definition.dataset(examples_dir, "eval", learnt, batch_size=settings.batch_size)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
-        model = _compiled(shape, n_classes, settings, len(train_set))
+        model = _compiled(definition, network, settings, len(train_set))
         checkpoint = tf.train.Checkpoint(model=model)
     if first < settings.epochs and not progress.out_of_patience(settings.patience):
         if first:
@@ -113,4 +114,4 @@ def train(
     with strategy.scope():
         best = checkpoint.read(progress.weights(progress.best))
     best.assert_existing_objects_matched().expect_partial()  # an optimizer that took no step has no slots
-    return Training(model, progress.history(), progress.best, strategy.num_replicas_in_sync)
+    return Training(model, progress.history(), progress.best, strategy.num_replicas_in_sync, learnt)

@@ -1,4 +1,4 @@
-"""TFX face of validation.
+"""TFX component of validation.
 
 No `from __future__ import annotations` in a component.py: TFX reads the annotations as types.
 """
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from tfx import v1 as tfx
 
-from components import runtime
+from components import plugins, runtime
 from components.artifacts import Report
+from components.families import interface as families
 from components.report import write
+from components.tasks import interface as tasks
 from components.validation import anomalies as found
 from components.validation import expectations
 from components.validation.facts import facts_of
-from components.validation.settings import ValidationSettings
 from contract.errors import DataContractError
 
 Examples = tfx.types.standard_artifacts.Examples
@@ -42,8 +43,11 @@ def DataValidator(
     schema: InputArtifact[Schema],
     anomalies: InputArtifact[ExampleAnomalies],
     report: OutputArtifact[Report],
+    family: Parameter[str],
+    task: Parameter[str],
     settings: Parameter[str],
-    n_classes: Parameter[int],
+    record: Parameter[str],
+    target: Parameter[str],
     accepted_statistics: InputArtifact[ExampleStatistics] = None,
 ) -> None:
     """Holds the data against the Great Expectations suite, the schema, and the last accepted data.
@@ -54,20 +58,26 @@ def DataValidator(
         schema: Its schema.
         anomalies: What ExampleValidator found.
         report: Data Docs and the table of facts.
-        settings: `ValidationSettings` as JSON.
-        n_classes: Number of classes.
+        family: Dotted name of the family's module `facts`.
+        task: Dotted name of the task's module `facts`.
+        settings: The family's `ValidationSettings` as JSON.
+        record: The family's `RecordSettings` as JSON.
+        target: The task's `TargetSettings` as JSON.
         accepted_statistics: Statistics of the last accepted data; absent on the first run.
 
     Raises:
         DataContractError: Names every broken expectation, anomaly and drift.
     """
-    limits = ValidationSettings.model_validate_json(settings)
-    facts = facts_of(examples.uri)
+    of_family, of_task = plugins.load(family, families.Facts), plugins.load(task, tasks.Facts)
+    limits = of_family.ValidationSettings.model_validate_json(settings)
+    kind = of_family.RecordSettings.model_validate_json(record)
+    suite = expectations.suite(
+        limits, of_family, of_task, kind, of_task.TargetSettings.model_validate_json(target)
+    )
+    facts = facts_of(examples.uri, of_family, of_task, kind)
     context = runtime.current()
     docs_dir = Path(report.uri) / "data_docs"
-    failures = expectations.run(
-        facts, expectations.suite(limits, n_classes), docs_dir=docs_dir, run_name=context.run_id
-    )
+    failures = expectations.run(facts, suite, docs_dir=docs_dir, run_name=context.run_id)
     unlike_schema = found.schema_anomalies(anomalies.uri)
     failures += unlike_schema
     if accepted_statistics is not None:

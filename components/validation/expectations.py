@@ -1,4 +1,4 @@
-"""The Great Expectations suite on the facts of the images, and its run with Data Docs."""
+"""The Great Expectations suite on the facts of the examples, and its run with Data Docs."""
 
 import os
 from pathlib import Path
@@ -11,28 +11,34 @@ import great_expectations.expectations as gxe
 import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
+from components.families.interface import Facts
+from components.families.sections import ValidationSettings
 from components.records import SPLITS
-from components.validation.facts import COLUMNS
-from components.validation.settings import ValidationSettings
+from components.tasks import interface as tasks
+from components.validation.facts import columns
 
 SITE = "data_docs"
+SUITE = "examples"
 
 
-def suite(settings: ValidationSettings, n_classes: int) -> gx.ExpectationSuite:
-    """Returns what must hold for the facts of all splits together."""
-    side = {"min_value": settings.min_side_px}
+def suite(
+    settings: ValidationSettings, family: Facts, task: tasks.Facts, record: Any, target: Any
+) -> gx.ExpectationSuite:
+    """Returns what must hold for the facts of all splits together.
+
+    Args:
+        settings: The family's `ValidationSettings`.
+        family: Its facts.
+        task: Its labels.
+        record: What a record is.
+        target: What is to be learnt.
+    """
     expectations: list[Any] = [
-        gxe.ExpectTableColumnsToMatchSet(column_set=list(COLUMNS)),
+        gxe.ExpectTableColumnsToMatchSet(column_set=list(columns(family, record))),
         gxe.ExpectColumnValuesToBeUnique(column="id"),
         gxe.ExpectColumnValuesToBeInSet(column="split", value_set=list(SPLITS)),
-        gxe.ExpectColumnValuesToBeBetween(column="label", min_value=0, max_value=n_classes - 1),
-        gxe.ExpectColumnDistinctValuesToContainSet(column="label", value_set=list(range(n_classes))),
-        gxe.ExpectColumnValuesToBeBetween(column="height", **side),
-        gxe.ExpectColumnValuesToBeBetween(column="width", **side),
-        gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=[1, 3, 4]),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="std", min_value=0, strict_min=True, mostly=1 - settings.max_constant_fraction
-        ),
+        *task.expectations(target),
+        *family.expectations(settings, record),
         gxe.ExpectColumnProportionOfUniqueValuesToBeBetween(
             column="digest", min_value=1 - settings.max_duplicate_fraction, max_value=1
         ),
@@ -47,7 +53,7 @@ def suite(settings: ValidationSettings, n_classes: int) -> gx.ExpectationSuite:
         )
         for split in SPLITS
     ]
-    return gx.ExpectationSuite(name="images", expectations=expectations)
+    return gx.ExpectationSuite(name=SUITE, expectations=expectations)
 
 
 def _failure(result: Any) -> str:
@@ -81,14 +87,14 @@ def run(facts: pd.DataFrame, wanted: gx.ExpectationSuite, *, docs_dir: Path, run
         context.update_data_docs_site if SITE in context.get_site_names() else context.add_data_docs_site
     )
     add_site(SITE, site)
-    asset = context.data_sources.add_pandas("facts").add_dataframe_asset("images")
+    asset = context.data_sources.add_pandas("facts").add_dataframe_asset(SUITE)
     definition = gx.ValidationDefinition(
-        name="images",
+        name=SUITE,
         data=asset.add_batch_definition_whole_dataframe("all"),
         suite=context.suites.add(wanted),
     )
     checkpoint = gx.Checkpoint(
-        name="images",
+        name=SUITE,
         validation_definitions=[context.validation_definitions.add(definition)],
         result_format={"result_format": "SUMMARY"},
     )

@@ -1,29 +1,31 @@
 """The schema that data is checked against: inferred once, then accepted.
 
-What it says of the label does not depend on any data: one of the classes, and no quantity.
+What it says of the label, the task knows: it does not depend on any data.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.records import ID, IMAGE, LABEL, SPLITS
+from components.records import ID, LABEL, SPLITS
+from components.tasks.interface import Labels
 from contract.errors import SettingsError
 
 FILE = "schema.pbtxt"  # in TFX's Schema artifact
 
 
-def _declare_label(label: schema_pb2.Feature, n_classes: int) -> None:
-    label.int_domain.CopyFrom(schema_pb2.IntDomain(min=0, max=n_classes - 1, is_categorical=True))
-
-
-def statistics_options(n_classes: int) -> tfdv.StatsOptions:
-    """Returns how statistics are made: labels are counted one by one, not as a histogram of a quantity."""
+def statistics_options(task: Labels, target: Any) -> tfdv.StatsOptions:
+    """Returns how statistics are made: of the label as what it is, not as what it looks like."""
     schema = schema_pb2.Schema()
-    _declare_label(schema.feature.add(name=LABEL, type=schema_pb2.INT), n_classes)
-    return tfdv.StatsOptions(schema=schema, num_rank_histogram_buckets=max(1000, n_classes))
+    label = schema.feature.add(name=LABEL)
+    task.declare(label, target)
+    # As many as there may be different labels, so that each is counted.
+    buckets = max(1000, label.int_domain.max + 1)
+    return tfdv.StatsOptions(schema=schema, num_rank_histogram_buckets=buckets)
 
 
 def infer(statistics_dir: str) -> schema_pb2.Schema:
@@ -35,12 +37,21 @@ def infer(statistics_dir: str) -> schema_pb2.Schema:
     return schema
 
 
-def acceptable(schema: schema_pb2.Schema, n_classes: int) -> schema_pb2.Schema:
-    """Returns an inferred schema as other data can be held to it: any class, new ids and new images."""
+def acceptable(
+    schema: schema_pb2.Schema, task: Labels, target: Any, open_features: Sequence[str]
+) -> schema_pb2.Schema:
+    """Returns an inferred schema as other data can be held to it: any label of the target, new ids, new content.
+
+    Args:
+        schema: As `infer` returns it.
+        task: What a label is.
+        target: What is to be learnt.
+        open_features: Of the family: they have other values in other data.
+    """
     made = schema_pb2.Schema()
     made.CopyFrom(schema)
-    _declare_label(tfdv.get_feature(made, LABEL), n_classes)
-    for name in (ID, IMAGE):
+    task.declare(tfdv.get_feature(made, LABEL), target)
+    for name in (ID, *open_features):
         tfdv.get_feature(made, name).ClearField("domain")
     used = {feature.domain for feature in made.feature}
     kept = [domain for domain in made.string_domain if domain.name in used]

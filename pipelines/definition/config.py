@@ -1,74 +1,46 @@
 """The configuration of a pipeline: `configs/<name>.yaml`, checked, with the values a person set on top."""
 
-import difflib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, create_model, field_validator
 
-from components.augmentation.settings import AugmentationSettings
+from components import plugins
 from components.compression.settings import CompressionSettings
-from components.evaluation.settings import EvaluationSettings
+from components.families import interface as families
+from components.families import sections
 from components.infra_validation.settings import InfraValidationSettings
-from components.ingestion.settings import IngestionSettings
+from components.settings import Section, part
+from components.tasks import interface as tasks
 from components.training.settings import TrainingSettings
-from components.validation.settings import ValidationSettings
 from contract.environment import configs_dir
 from contract.errors import SettingsError
-from pipelines.definition import form
+from pipelines.definition import overrides
+from pipelines.definition.mistakes import hint, problems
 from pipelines.definition.nodes import NODES, NodeResources
 
 
-class ImageSettings(BaseModel):
-    """What the model takes."""
+class PipelineConfig(Section):
+    """Everything about one pipeline. The model it trains is named after it.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    height: int = Field(ge=4, le=4096)
-    """Pixels."""
-
-    width: int = Field(ge=4, le=4096)
-    """Pixels."""
-
-    channels: Literal[1, 3]
-    """1 for grey, 3 for RGB."""
-
-
-class DataSettings(IngestionSettings):
-    """The data, and what it shows."""
-
-    classes: list[str] = Field(min_length=2)
-    """Names of the classes; the order is the order of the model's outputs."""
-
-    image: ImageSettings
-    """Size that images are brought to inside the model."""
-
-    @field_validator("classes")
-    @classmethod
-    def _distinct(cls, classes: list[str]) -> list[str]:
-        repeated = sorted({name for name in classes if classes.count(name) > 1})
-        if repeated:
-            raise ValueError(f"expected distinct names, got {', '.join(repeated)} more than once")
-        return classes
-
-    def ingestion(self) -> IngestionSettings:
-        """Returns the part that ingestion needs."""
-        return IngestionSettings(**self.model_dump(include=set(IngestionSettings.model_fields)))
-
-
-class PipelineConfig(BaseModel):
-    """Everything about one pipeline. The model it trains is named after it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Family and task extend the sections `data`, `validation`, `train`, `evaluate` and `compress` by their own fields,
+    and a family that augments its data has a section `augment`: see `class_of`.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     """Name of the pipeline, of its model, and (as `train_<name>`) of its DAG."""
 
     description: str = ""
     """Markdown, shown as the documentation of the DAG."""
+
+    family: str = "image"
+    """What a record is: a folder of `components/families`, or the dotted name of a package."""
+
+    task: str = "classification"
+    """What is to be learnt: a folder of `components/tasks`, or the dotted name of a package."""
 
     schedule: str | None = "0 2 * * *"
     """Cron expression of the nightly run; null for none."""
@@ -86,37 +58,107 @@ class PipelineConfig(BaseModel):
     candidate: Literal["compressed", "float"] = "compressed"
     """Which model is released; `float` leaves compression out."""
 
-    data: DataSettings
+    data: sections.DataSettings
     """What is learned from."""
 
-    validation: ValidationSettings = ValidationSettings()
+    validation: sections.ValidationSettings
     """Expectations on the data."""
-
-    augment: AugmentationSettings = AugmentationSettings()
-    """Variation of the training images."""
 
     train: TrainingSettings = TrainingSettings()
     """Model and optimisation."""
 
-    evaluate: EvaluationSettings = EvaluationSettings()
+    evaluate: Section
     """Gates on every model of a run."""
-
-    compress: CompressionSettings = CompressionSettings()
-    """Pruning and quantization, and the gate on what they cost."""
 
     infra_validate: InfraValidationSettings = InfraValidationSettings()
     """Gates on a real model server."""
 
-    resources: dict[str, NodeResources] = {}
+    resources: dict[str, NodeResources] = Field(default_factory=dict)
     """By node id; nodes that are not named get the defaults."""
 
     @field_validator("resources")
     @classmethod
     def _of_nodes(cls, resources: dict[str, NodeResources]) -> dict[str, NodeResources]:
         ids = [node.id for node in NODES]
-        if unknown := sorted(set(resources) - set(ids)):
-            raise ValueError(f"expected ids of nodes, got {unknown[0]!r}.{_hint(unknown[0], ids)}")
+        if wrong := sorted(set(resources) - set(ids)):
+            raise ValueError(f"expected ids of nodes, got {wrong[0]!r}.{hint(wrong[0], ids)}")
         return resources
+
+    def section(self, name: str) -> Section | None:
+        """Returns a section that not every family has; `None` where this one does not."""
+        return getattr(self, name, None)
+
+    def family_module(self, name: str) -> str:
+        """Returns the dotted name of a module of the family, such as `model`."""
+        return f"{plugins.package(plugins.FAMILIES, self.family)}.{name}"
+
+    def task_module(self, name: str) -> str:
+        """Returns the dotted name of a module of the task, such as `training`."""
+        return f"{plugins.package(plugins.TASKS, self.task)}.{name}"
+
+    @property
+    def family_settings(self) -> families.Settings:
+        """The family's own sections."""
+        return plugins.load(self.family_module("settings"), families.Settings)
+
+    @property
+    def task_settings(self) -> tasks.Settings:
+        """The task's own sections."""
+        return plugins.load(self.task_module("settings"), tasks.Settings)
+
+    @property
+    def source(self) -> sections.DataSettings:
+        """Where records come from and what they are: the family's part of `data`."""
+        return part(self.data, self.family_settings.DataSettings)
+
+    @property
+    def record(self) -> Section:
+        """What a record is: part of `source`."""
+        return part(self.data, self.family_settings.RecordSettings)
+
+    @property
+    def target(self) -> Section:
+        """What is to be learnt: the task's part of `data`."""
+        return part(self.data, self.task_settings.TargetSettings)
+
+
+@cache
+def class_of(family: str, task: str) -> type[PipelineConfig]:
+    """Returns the configuration of pipelines of a family and a task.
+
+    Raises:
+        SettingsError: If there is no such family or task.
+    """
+    of_family = plugins.load(_module("family", plugins.FAMILIES, family), families.Settings)
+    of_task = plugins.load(_module("task", plugins.TASKS, task), tasks.Settings)
+    own: dict[str, Any] = {
+        "data": _section("data", of_family.DataSettings, of_task.TargetSettings),
+        "validation": _section("validation", of_family.ValidationSettings),
+        "train": _section("train", TrainingSettings, of_family.NetworkSettings, of_task.TrainingSettings),
+        "evaluate": _section("evaluate", of_task.EvaluationSettings),
+    }
+    if of_family.AugmentationSettings:
+        own["augment"] = _section("augment", of_family.AugmentationSettings)
+    if of_family.COMPRESSES:
+        own["compress"] = _section("compress", CompressionSettings, of_task.CompressionGates)
+    else:
+        own["candidate"] = (Literal["float"], "float")
+    made: type[PipelineConfig] = create_model("PipelineConfig", __base__=PipelineConfig, **own)
+    return made
+
+
+def _module(key: str, room: str, name: str) -> str:
+    try:
+        return f"{plugins.package(room, name)}.settings"
+    except SettingsError as error:
+        raise SettingsError(f"{key}: {error}") from error
+
+
+def _section(name: str, *owners: type[Section]) -> tuple[type[Section], Any]:
+    """Returns a section with the fields of all its owners, and its default: none where a field has none."""
+    made = owners[0] if len(owners) == 1 else create_model(name, __base__=owners)
+    needed = any(field.is_required() for field in made.model_fields.values())
+    return made, ... if needed else made()
 
 
 def names() -> list[str]:
@@ -132,7 +174,7 @@ def config_path(name: str) -> Path:
     """
     if name not in names():
         raise SettingsError(
-            f"Expected one of the pipelines {', '.join(names()) or '(none)'}, got {name!r}.{_hint(name, names())} "
+            f"Expected one of the pipelines {', '.join(names()) or '(none)'}, got {name!r}.{hint(name, names())} "
             f"A new one is a new file <name>.yaml in {configs_dir()}."
         )
     return configs_dir() / f"{name}.yaml"
@@ -151,24 +193,41 @@ def load(name: str, values: Mapping[str, Any] | None = None, where: str = "the v
             stands.
     """
     path = config_path(name)
-    config = _checked({"name": name, **_read(path)}, str(path))
+    config = parse({"name": name, **_read(path)}, str(path))
     if config.name != name:
         raise SettingsError(f"{path}: expected name {name!r}, as the file is called, got {config.name!r}.")
     if not values:
         return config
-    merged = config.model_dump()
-    on_form = form.schema(config)
-    for key, value in values.items():
-        if key not in on_form:
-            raise SettingsError(_not_on_form(key, list(on_form), keys(merged), where, path))
-        _set(merged, key, value)
-    changed = _checked(merged, where)
+    changed = parse(overrides.merged(config, values, where, path), where)
     if config.promotion == "approval" and changed.promotion != "approval":
         raise SettingsError(
             f"promotion: expected 'approval' in {where}, as {path} says, got {changed.promotion!r}. A run may ask a "
             "person where the configuration does not, not the other way round."
         )
     return changed
+
+
+def parse(content: Mapping[str, Any], where: str) -> PipelineConfig:
+    """Checks a whole configuration.
+
+    Args:
+        content: By key, as `model_dump` returns it.
+        where: How a person would call the place that it comes from.
+
+    Raises:
+        SettingsError: Names each problem.
+    """
+    plugged = ("family", "task")
+    chosen = {key: str(content.get(key, PipelineConfig.model_fields[key].default)) for key in plugged}
+    try:
+        made = class_of(**chosen)
+    except SettingsError as error:
+        raise SettingsError(f"1 problem(s) in {where}:\n  - {error}") from error
+    try:
+        return made.model_validate(content)
+    except ValidationError as error:
+        found = "\n".join(f"  - {problem}" for problem in problems(error, made))
+        raise SettingsError(f"{error.error_count()} problem(s) in {where}:\n{found}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -187,50 +246,3 @@ def keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
     for name, value in config.items():
         found += keys(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [f"{prefix}{name}"]
     return found
-
-
-def _not_on_form(key: str, on_form: Sequence[str], known: Sequence[str], where: str, path: Path) -> str:
-    shown = f" On the form: {', '.join(on_form)}."
-    exists = any(each == key or each.startswith(f"{key}.") for each in known)
-    if exists or key.partition(".")[0] == "resources":
-        return (
-            f"{key!r} in {where} is not on the trigger form: it is changed in {path}, under review, for all "
-            f"runs.{shown}"
-        )
-    return f"Unknown key {key!r} in {where}.{_hint(key, on_form) or shown}"
-
-
-def _hint(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    return f" Did you mean {close[0]}?" if close else ""
-
-
-def _set(config: dict[str, Any], key: str, value: Any) -> None:
-    *sections, last = key.split(".")
-    for section in sections:
-        config = config[section]
-    config[last] = value
-
-
-def _checked(content: dict[str, Any], where: str) -> PipelineConfig:
-    try:
-        return PipelineConfig.model_validate(content)
-    except ValidationError as error:
-        problems = "\n".join(f"  - {_problem(item)}" for item in error.errors())
-        raise SettingsError(f"{error.error_count()} problem(s) in {where}:\n{problems}") from error
-
-
-def _problem(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        section = list(PipelineConfig.model_fields) if "." not in key else _section_fields(key)
-        hint = _hint(str(item["loc"][-1]), section) or f" Expected one of: {', '.join(section)}."
-        return f"{key}: unknown key.{hint}"
-    if item["type"] == "missing":
-        return f"{key}: is required and missing."
-    return f"{key}: {item['msg'].replace('Input should be', 'expected')}, got {json.dumps(item['input'], default=str)}"
-
-
-def _section_fields(key: str) -> list[str]:
-    annotation = PipelineConfig.model_fields[key.split(".")[0]].annotation
-    return list(getattr(annotation, "model_fields", {}))

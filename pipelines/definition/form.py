@@ -44,7 +44,9 @@ def schema(config: PipelineConfig) -> dict[str, dict[str, Any]]:
     """Returns the JSON schema of each field by its dotted key, with default, title, help text and section."""
     found: dict[str, dict[str, Any]] = {}
     for section, title in SECTIONS.items():
-        values = getattr(config, section) if section else config
+        values = config.section(section) if section else config
+        if values is None:
+            continue  # a stage that the family does not have
         prefix = f"{section}." if section else ""
         for key, field in _fields(type(values), values, prefix):
             found[key] = {**field, "section": title}

@@ -1,20 +1,25 @@
-"""Wires the components of an image pipeline. Pure: configuration and placement in, TFX pipeline out."""
+"""Wires the components of a pipeline. Pure: configuration and placement in, TFX pipeline out."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel, standard_artifacts
 
-from components.augmentation.component import ImageAugmenter
+from components import plugins, records
+from components.augmentation.component import ExampleAugmenter
 from components.compression.component import Compressor
-from components.evaluation import eval_config
+from components.compression.settings import CompressionSettings
 from components.infra_validation.component import ModelServerValidator
-from components.ingestion.component import ImageExampleGen
+from components.ingestion.component import RecordExampleGen
 from components.push.component import VerifiedPusher
 from components.registration.component import ModelRegistrar
+from components.settings import Section, part
+from components.tasks import interface as tasks
+from components.training.settings import TrainingSettings
 from components.validation import schema as schemas
 from components.validation.component import DataValidator
 from pipelines.definition.config import PipelineConfig
@@ -66,15 +71,18 @@ class Placement:
 
 
 def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
-    ingest = ImageExampleGen(
-        settings=config.data.ingestion().model_dump_json(),
-        classes=json.dumps(config.data.classes),
-        image_shape=config.data.image.model_dump_json(),
+    labels = config.task_module("labels")
+    ingest = RecordExampleGen(
+        family=config.family_module("ingestion"),
+        task=labels,
+        settings=config.source.model_dump_json(),
+        target=config.target.model_dump_json(),
         source_digest=placement.source_digest,
     ).with_id("ingest")
     examples = ingest.outputs["examples"]
     statistics = tfx.components.StatisticsGen(
-        examples=examples, stats_options=schemas.statistics_options(len(config.data.classes))
+        examples=examples,
+        stats_options=schemas.statistics_options(plugins.load(labels, tasks.Labels), config.target),
     ).with_id("statistics")
     schema = _schema(placement, statistics)
     anomalies = tfx.components.ExampleValidator(
@@ -94,17 +102,29 @@ def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         anomalies=anomalies.outputs["anomalies"],
+        family=config.family_module("facts"),
+        task=config.task_module("facts"),
         settings=config.validation.model_dump_json(),
-        n_classes=len(config.data.classes),
+        record=config.record.model_dump_json(),
+        target=config.target.model_dump_json(),
         **accepted,
     ).with_id("validate")
-    nodes["augment"] = ImageAugmenter(
-        examples=examples,
-        settings=config.augment.model_dump_json(),
-        image_shape=config.data.image.model_dump_json(),
-    ).with_id("augment")
-    nodes["augment"].add_upstream_node(nodes["validate"])
+    if augmentation := config.section("augment"):
+        nodes["augment"] = ExampleAugmenter(
+            examples=examples,
+            family=config.family_module("augmentation"),
+            settings=augmentation.model_dump_json(),
+            record=config.record.model_dump_json(),
+        ).with_id("augment")
+        nodes["augment"].add_upstream_node(nodes["validate"])
     return nodes
+
+
+def _to_train_on(nodes: dict[str, BaseNode]) -> BaseChannel:
+    """Returns the examples that models are trained on: the augmented ones, where there are any."""
+    if "augment" in nodes:
+        return nodes["augment"].outputs["augmented_examples"]
+    return nodes["ingest"].outputs["examples"]
 
 
 def _schema(placement: Placement, statistics: BaseNode) -> BaseNode:
@@ -119,39 +139,48 @@ def _schema(placement: Placement, statistics: BaseNode) -> BaseNode:
 
 def statistics_splits() -> str:
     """Returns the splits of a statistics artifact as TFX stores them."""
-    return json.dumps(["train", "eval", "test"])
+    return json.dumps(list(records.SPLITS))
 
 
 def _evaluator(
     node_id: str, nodes: dict[str, BaseNode], config: PipelineConfig, *, model: BaseChannel
 ) -> tfx.components.Evaluator:
     """Returns the gates on `model`: the same for each model of a run, against the same live one."""
+    task = plugins.load(config.task_module("evaluation"), tasks.Evaluation)
     live = nodes[LIVE_MODEL].outputs["result"] if LIVE_MODEL in nodes else None
     return tfx.components.Evaluator(
         examples=nodes["ingest"].outputs["examples"],
         schema=nodes["schema"].outputs["schema"],
         model=model,
         baseline_model=live,
-        eval_config=eval_config.of_candidate(
-            config.evaluate, len(config.data.classes), has_baseline=live is not None
-        ),
-        example_splits=[eval_config.SPLIT],
+        eval_config=task.of_candidate(config.evaluate, config.target, has_baseline=live is not None),
+        example_splits=[records.JUDGED],
     ).with_id(node_id)
+
+
+def training_arguments(config: PipelineConfig) -> dict[str, Any]:
+    """Returns what `components.training.run_fn` is told."""
+    return {
+        "family": config.family_module("model"),
+        "task": config.task_module("training"),
+        "record": config.record.model_dump(),
+        "target": config.target.model_dump(),
+        "weighing": part(config.train, config.task_settings.TrainingSettings).model_dump(),
+        "network": part(config.train, config.family_settings.NetworkSettings).model_dump(),
+        "settings": part(config.train, TrainingSettings).model_dump(),
+    }
 
 
 def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
     nodes["train"] = tfx.components.Trainer(
         run_fn="components.training.run_fn.run_fn",
-        examples=nodes["augment"].outputs["augmented_examples"],
+        examples=_to_train_on(nodes),
         schema=nodes["schema"].outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config={
-            "settings": config.train.model_dump(),
-            "classes": config.data.classes,
-            "image_shape": config.data.image.model_dump(),
-        },
+        custom_config=training_arguments(config),
     ).with_id("train")
+    nodes["train"].add_upstream_node(nodes["validate"])
     if placement.live_model:
         nodes[LIVE_MODEL] = tfx.dsl.Importer(
             source_uri=placement.live_model, artifact_type=standard_artifacts.Model
@@ -159,14 +188,17 @@ def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dic
     nodes["evaluate"] = _evaluator("evaluate", nodes, config, model=nodes["train"].outputs["model"])
 
 
-def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
+def _compress(config: PipelineConfig, section: Section, nodes: dict[str, BaseNode]) -> None:
     nodes["compress"] = Compressor(
         model=nodes["train"].outputs["model"],
-        augmented_examples=nodes["augment"].outputs["augmented_examples"],
+        augmented_examples=_to_train_on(nodes),
         examples=nodes["ingest"].outputs["examples"],
-        settings=config.compress.model_dump_json(),
-        image_shape=config.data.image.model_dump_json(),
-        classes=json.dumps(config.data.classes),
+        family=config.family_module("model"),
+        task=config.task_module("training"),
+        settings=part(section, CompressionSettings).model_dump_json(),
+        record=config.record.model_dump_json(),
+        target=config.target.model_dump_json(),
+        weighing=part(config.train, config.task_settings.TrainingSettings).model_dump_json(),
         batch_size=config.train.batch_size,
     ).with_id("compress")
     nodes["compress"].add_upstream_node(nodes["evaluate"])
@@ -176,15 +208,16 @@ def _compress(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
 
 
 def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
-    compressed = config.candidate == "compressed"
+    compressed = "compress" in nodes
     candidate = (
         nodes["compress"].outputs["compressed_model"] if compressed else nodes["train"].outputs["model"]
     )
     nodes["infra_validate"] = ModelServerValidator(
         model=candidate,
         examples=nodes["ingest"].outputs["examples"],
+        family=config.family_module("requests"),
         settings=config.infra_validate.model_dump_json(),
-        image_shape=config.data.image.model_dump_json(),
+        record=config.record.model_dump_json(),
         model_name=config.name,
         server_command=json.dumps(list(placement.server_command)),
         server_version=placement.server_version,
@@ -219,8 +252,9 @@ def create_pipeline(config: PipelineConfig, placement: Placement) -> tfx.dsl.Pip
     """
     nodes = _data(config, placement)
     _train_and_evaluate(config, placement, nodes)
-    if config.candidate == "compressed":
-        _compress(config, nodes)
+    section = config.section("compress")
+    if section and config.candidate == "compressed":
+        _compress(config, section, nodes)
     _release(config, placement, nodes)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,

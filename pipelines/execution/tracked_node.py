@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from components import runtime
+from components import plugins, runtime
+from components.evaluation.verdict import Parent
+from components.tasks.interface import Headline
 from contract.errors import SettingsError
 from contract.failures import Cancelled, explain
 from contract.run_folder import FAILED, PIPELINE_IR, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
+from pipelines.definition import config as configuration
+from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import APPROVE, EVALUATE, EVALUATE_COMPRESSED, PUSH, REGISTER, VALIDATE
 from pipelines.lineage import launch, metadata
 from pipelines.runs import data_schema, resume
 from pipelines.tracking import approval, model_card, node_report
-from pipelines.tracking.evaluation_report import Parent
 from pipelines.tracking.metric_buffer import Curve
 from pipelines.tracking.tracker import Tracker
 from serving.registry.registry import Registry
@@ -22,6 +25,18 @@ from serving.registry.registry import Registry
 logger = logging.getLogger(__name__)
 
 REPORT = "report"
+
+
+def parent_judged_by(evaluated: NodeResult | None, metric: str, max_drop: float) -> Parent:
+    """Reads how a compressed model's parent fared in this run; only an evaluation that accepted it counts.
+
+    Args:
+        evaluated: How `evaluate` ended.
+        metric: What the two are compared by.
+        max_drop: How far the compressed model may lie behind.
+    """
+    accepted = evaluated.metrics if evaluated and evaluated.state == SUCCEEDED else None
+    return Parent(metric, (accepted or {}).get(metric), max_drop)
 
 
 class TrackedNode:
@@ -71,35 +86,35 @@ class TrackedNode:
                     execution = launch.launch(self.representation, self.node, connection)
                 self.curve.flush()
                 report = self.folder.work_dir(self.node) / REPORT
-                classes = self.prepared["config"]["data"]["classes"]
-                finding = node_report.collect(execution, report, classes, self._parent())
-                node_report.log(self.tracker, self.child, execution, finding, report)
+                outcome = node_report.collect(execution, report, self.config, self._parent())
+                node_report.log(self.tracker, self.child, execution, outcome, report)
                 if self.node == VALIDATE:
                     data_schema.accept_first(self.folder, execution.inputs["schema"][0].uri)
         except (Exception, Cancelled) as error:
             self._close_failed(error)
             raise
-        state = SUCCEEDED if finding.refusal is None else REFUSED
-        reason = finding.refusal or ""
+        state = SUCCEEDED if outcome.refusal is None else REFUSED
+        reason = outcome.refusal or ""
         self.tracker.close(self.child, "FINISHED", state=state, reason=reason)
         self.folder.clear_work(self.node)
-        body = approval.body(self.folder, finding.metrics, self.champion) if self.node == REGISTER else ""
+        body = approval.body(self.folder, outcome.metrics, self.champion) if self.node == REGISTER else ""
         return NodeResult(
             state,
             reason,
             mlflow_run_url=self.url,
             cached=bool(execution.cached_from),
             cached_from=execution.cached_from,
-            metrics=finding.metrics,
+            metrics=outcome.metrics,
             approval_body=body,
-            already_live=finding.already_live,
+            already_live=outcome.already_live,
         )
 
     def _parent(self) -> Parent | None:
         if self.node != EVALUATE_COMPRESSED:
             return None
-        max_drop = self.prepared["config"]["compress"]["max_accuracy_drop"]
-        return Parent.judged_by(self.folder.results().get(EVALUATE), max_drop)
+        metric = plugins.load(self.config.task_module("headline"), Headline).PRIMARY
+        max_drop = self.prepared["config"]["compress"][f"max_{metric}_drop"]
+        return parent_judged_by(self.folder.results().get(EVALUATE), metric, max_drop)
 
     def _context(self) -> runtime.NodeContext:
         return runtime.NodeContext(
@@ -113,6 +128,11 @@ class TrackedNode:
             wanted_by=self._wanted_by(),
             observe=self.curve.add,
         )
+
+    @cached_property
+    def config(self) -> PipelineConfig:
+        """The configuration that the run was prepared with."""
+        return configuration.parse(self.prepared["config"], f"the configuration of run {self.folder.run_id}")
 
     @cached_property
     def champion(self) -> dict[str, float]:

@@ -75,10 +75,25 @@ def _modules(name: str) -> Iterator[tuple[str, Path]]:
                 yield ".".join(parts[:length]), file
 
 
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """Yields a piece of code and all in it, but for what only type checkers read."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if (
+            isinstance(child, ast.If)
+            and isinstance(child.test, ast.Name)
+            and child.test.id == "TYPE_CHECKING"
+        ):
+            for other in child.orelse:
+                yield from _running(other)
+        else:
+            yield from _running(child)
+
+
 def _imports(module: str, file: Path) -> Iterator[str]:
     """Yields what a module imports, inside its functions too."""
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(source(file))):
+    for node in _running(ast.parse(source(file))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

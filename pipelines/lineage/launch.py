@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,10 @@ from pipelines.lineage.metadata_store import Store
 
 CODE = "slipway_code"
 LIBRARIES = "slipway_libraries"
-CALLED = "run_fn"  # the parameter by which TFX's components are told what of ours to call
+CALLED = ("run_fn", "family", "task")  # the parameters by which components are told what of ours to call
+PASSED_ON = "custom_config"  # the parameter by which TFX's Trainer hands parameters on, as JSON
+GATES = "eval_config"  # that of TFX's Evaluator, which imports the modules of metrics that are not TFMA's own
+METRIC_MODULE = re.compile(r'"module":\s*"([\w.]+)"')
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +112,13 @@ def code_of(representation: pipeline_pb2.Pipeline) -> dict[str, code_digest.Code
 
 
 def _code(node: pipeline_pb2.PipelineNode, executor: Any) -> code_digest.Code:
+    """Returns what a node runs: its executor, and what that is told to call."""
     python = getattr(executor, "python_executor_spec", executor)
-    parameters = node.parameters.parameters
-    called = [parameters[CALLED].field_value.string_value] if CALLED in parameters else []
-    return code_digest.of([python.class_path, *called])
+    parameters = {name: value.field_value.string_value for name, value in node.parameters.parameters.items()}
+    parameters |= json.loads(parameters.get(PASSED_ON) or "null") or {}
+    called = [parameters[name] for name in CALLED if parameters.get(name)]
+    metrics = METRIC_MODULE.findall(parameters.get(GATES, ""))
+    return code_digest.of([python.class_path, *called, *metrics])
 
 
 def _attempt(

@@ -90,7 +90,7 @@ def choose(registry: Registry, config: PipelineConfig, fingerprint: str, folder:
     reason = ""
     for version in _candidates(registry, config.name, live, fingerprint):
         try:
-            model = live_model.comparable(registry, config.name, version, config.data, folder)
+            model = live_model.comparable(registry, config, version, folder)
         except live_model.IncomparableError as error:
             reason = f"{config.name} version {version} cannot be compared with this run's model: {error}"
             logger.warning("%s", reason)

@@ -7,9 +7,10 @@ from typing import Any
 from contract.addresses import tracking_uri
 from contract.errors import SettingsError
 from contract.run_folder import FAILED, OUTCOME, REFUSED, RUN, SUCCEEDED, SUMMARY, NodeResult, RunFolder
+from pipelines.definition import config as configuration
 from pipelines.definition.nodes import AROUND, PUSH, REGISTER
 from pipelines.runs import resume
-from pipelines.tracking import approval
+from pipelines.tracking import approval, headline
 from pipelines.tracking.tracker import Tracker
 from serving.errors import RegistryError
 from serving.registry import history
@@ -115,7 +116,8 @@ def run(folder: RunFolder) -> str:
     tracker = Tracker(prepared["tracking_uri"], folder.pipeline)
     parent = prepared["mlflow_run"]
     tracker.content(parent, summary, SUMMARY)
-    tracker.metrics(parent, _headline(summary["metrics"]))
+    task = configuration.parse(prepared["config"], RUN).task
+    tracker.metrics(parent, headline.picked(summary["metrics"], task))
     _note_decision(folder, tracker, parent)
     _end(tracker, parent, summary["state"], summary["reason"])
     if summary["resume"]:
@@ -157,16 +159,3 @@ def end_unprepared(folder: RunFolder, reason: str) -> None:
     tracker = Tracker(tracking_uri(), folder.pipeline)
     if parent := tracker.find(folder.run_id):
         _end(tracker, parent, FAILED, reason)
-
-
-def _headline(metrics: dict[str, float]) -> dict[str, float]:
-    """Picks the figures that one compares runs by."""
-    picked = {
-        "accuracy": "evaluate.accuracy",
-        "compressed_accuracy": "evaluate_compressed.accuracy",
-        "sparsity": "compress.sparsity",
-        "tflite_gzip_ratio": "compress.tflite_gzip_ratio",
-        "latency_p99_ms": "infra_validate.latency_p99_ms",
-        "version": "register.version",
-    }
-    return {name: metrics[key] for name, key in picked.items() if key in metrics}

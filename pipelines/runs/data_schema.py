@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from components import plugins
+from components.families.interface import Ingestion
+from components.tasks.interface import Labels
 from components.validation import schema as schemas
 from contract.errors import SettingsError
 from contract.run_folder import RUN, SUCCEEDED, RunFolder
+from pipelines.definition import config as configuration
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import STATISTICS
 from pipelines.lineage import metadata
@@ -35,7 +39,7 @@ def to_import(folder: RunFolder, config: PipelineConfig, digest: str) -> str | N
     if accepted is None or (accepted.by, accepted.data_digest) == (FIRST_RUN, digest):
         return None
     schema = schemas.read(accepted_schema.path_of(config.name, folder.pipeline_dir, accepted))
-    text = schemas.text_of(schemas.acceptable(schema, len(config.data.classes)))
+    text = schemas.text_of(_acceptable(schema, config))
     return str(accepted_schema.keep(folder.pipeline_dir, text))
 
 
@@ -74,9 +78,16 @@ def accept(folder: RunFolder, by: str) -> Accepted:
     return _accept(folder, schemas.infer(statistics), by)
 
 
+def _acceptable(schema: Any, config: PipelineConfig) -> Any:
+    """Returns a schema as other data of the pipeline can be held to it."""
+    open_features = plugins.load(config.family_module("ingestion"), Ingestion).OPEN_FEATURES
+    task = plugins.load(config.task_module("labels"), Labels)
+    return schemas.acceptable(schema, task, config.target, open_features)
+
+
 def _accept(folder: RunFolder, schema: Any, by: str) -> Accepted:
     prepared = folder.require(RUN)
-    made = schemas.acceptable(schema, len(prepared["config"]["data"]["classes"]))
+    made = _acceptable(schema, configuration.parse(prepared["config"], RUN))
     return accepted_schema.accept(
         folder.pipeline_dir,
         schemas.text_of(made),

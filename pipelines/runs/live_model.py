@@ -1,7 +1,7 @@
 """A registered version as a model to compare with: its files, once, and whether they can be asked the same questions.
 
-<pipeline_dir>/live/<SHA-256>/                        the SavedModel, as a Model artifact
-<pipeline_dir>/live/<SHA-256>.tensorflow-<v>.json     what it says of itself, loaded with that TensorFlow
+<pipeline_dir>/live/<SHA-256>/                                   the SavedModel, as a Model artifact
+<pipeline_dir>/live/<SHA-256>.signatures.tensorflow-<v>.json     what it says of itself, loaded with that TensorFlow
 """
 
 import fcntl
@@ -16,16 +16,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from components import plugins
 from components.export import SERVING_DIR
+from components.families.interface import Model
+from components.tasks.interface import Comparison
 from contract import environment, files
 from contract.errors import SHOWN_FAILURES, SlipwayError
 from contract.state import PROJECT
-from pipelines.definition.config import DataSettings
+from pipelines.definition.config import PipelineConfig
 from serving import digest
 from serving.errors import RegistryError
 from serving.registry.registry import DIGEST_TAG, Registry
-
-CLASSES = "slipway.classes"  # tag of a registered version: JSON list, in the order of the outputs
 
 LOAD_TIMEOUT_S = 240
 
@@ -34,14 +35,13 @@ class IncomparableError(SlipwayError):
     """A version cannot be compared with the candidates of a run; the text says why."""
 
 
-def comparable(registry: Registry, name: str, version: int, data: DataSettings, folder: Path) -> str:
+def comparable(registry: Registry, config: PipelineConfig, version: int, folder: Path) -> str:
     """Fetches a version where its files are not at hand, and makes sure that it answers the same questions.
 
     Args:
         registry: Of the models.
-        name: Of the model.
+        config: Of the run: what its candidate will take and answer, family and task know.
         version: To compare with.
-        data: Of the run.
         folder: Of the pipeline.
 
     Returns:
@@ -50,20 +50,50 @@ def comparable(registry: Registry, name: str, version: int, data: DataSettings, 
     Raises:
         IncomparableError: If the files are others or gone, do not load, or answer other questions.
     """
-    tags = registry.version(name, version).tags
+    tags = registry.version(config.name, version).tags
     with _alone_in(folder / "live") as live:
         try:
-            model = _fetched(registry, name, version, tags.get(DIGEST_TAG, ""), live)
+            model = _fetched(registry, config.name, version, tags.get(DIGEST_TAG, ""), live)
         except (RegistryError, FileNotFoundError, NotADirectoryError, ValueError) as error:
             raise IncomparableError(f"its files are not those that were registered: {error}") from error
         facts = _facts(model)
     if facts["problem"]:
         raise IncomparableError(f"TensorFlow {_tensorflow()} does not load it: {facts['problem']}")
-    _compare_classes(_registered_classes(tags), facts["outputs"], data.classes)
-    expected = [data.image.height, data.image.width, data.image.channels]
-    if facts["image"] != expected:
-        raise IncomparableError(f"it takes images of {_size(facts['image'])}, this run of {_size(expected)}")
+    _compare(facts, tags, config)
     return str(model)
+
+
+def _compare(facts: Mapping[str, Any], tags: Mapping[str, str], config: PipelineConfig) -> None:
+    """Compares what a version takes, answers and means with what the run's candidate will."""
+    task = plugins.load(config.task_module("comparison"), Comparison)
+    if difference := task.difference(facts["outputs"], tags, config.target):
+        raise IncomparableError(difference)
+    specs = plugins.load(config.family_module("model"), Model).inputs(config.record)
+    inputs = {name: (spec.dtype.name, spec.shape.as_list()) for name, spec in specs.items()}
+    _compare_tensors("takes", facts["inputs"], inputs)
+    _compare_tensors("answers with", facts["outputs"], task.outputs(config.target))
+
+
+def _compare_tensors(
+    does: str, theirs: Mapping[str, Sequence[Any]], ours: Mapping[str, Sequence[Any]]
+) -> None:
+    others = [
+        f"{name} {_tensor(theirs.get(name))}, this run's candidate {_tensor(ours.get(name))}"
+        for name in sorted({*theirs, *ours})
+        if name not in theirs or name not in ours or list(theirs[name]) != list(ours[name])
+    ]
+    if others:
+        more = f" and {len(others) - SHOWN_FAILURES} more" if len(others) > SHOWN_FAILURES else ""
+        raise IncomparableError(f"it {does} {'; '.join(others[:SHOWN_FAILURES])}{more}")
+
+
+def _tensor(found: Sequence[Any] | None) -> str:
+    """Writes dtype and shape as people do: `float32 [n, 8, 8, 1]`; `nothing` for a tensor that is not there."""
+    if found is None:
+        return "nothing"
+    dtype, shape = found
+    sizes = ["n" if size is None else str(size) for size in shape] if shape is not None else ["..."]
+    return f"{dtype} [{', '.join(sizes)}]"
 
 
 @contextmanager
@@ -106,7 +136,7 @@ def _facts(model: Path) -> dict[str, Any]:
 
     A load that crashed, or took too long, is tried again in the next run: it may have been the machine's fault.
     """
-    known = model.with_name(f"{model.name}.tensorflow-{_tensorflow()}.json")
+    known = model.with_name(f"{model.name}.signatures.tensorflow-{_tensorflow()}.json")
     if known.is_file():
         return dict(json.loads(known.read_text()))
     command = [sys.executable, "-m", "pipelines.runs.saved_model_facts", str(model / SERVING_DIR)]
@@ -127,29 +157,3 @@ def _facts(model: Path) -> dict[str, Any]:
         return {"problem": f"the process ended with exit code {error.returncode}: {last}"}
     files.write(known, done.stdout.strip().rpartition("\n")[2])
     return dict(json.loads(known.read_text()))
-
-
-def _registered_classes(tags: Mapping[str, str]) -> list[str] | None:
-    """Returns the names that a version was registered with; `None` where nobody noted them."""
-    try:
-        return json.loads(tags.get(CLASSES, "null"))
-    except ValueError as error:
-        raise IncomparableError(f"its tag {CLASSES} is no JSON list: {error}") from error
-
-
-def _compare_classes(registered: Sequence[str] | None, outputs: int, classes: Sequence[str]) -> None:
-    if outputs != len(classes):
-        raise IncomparableError(f"it tells {outputs} classes apart, this run {len(classes)}")
-    if registered is None or registered == list(classes):
-        return
-    others = [
-        f"{position}: {theirs!r}, here {ours!r}"
-        for position, (theirs, ours) in enumerate(zip(registered, classes, strict=False))
-        if theirs != ours
-    ]
-    more = f" and {len(others) - SHOWN_FAILURES} more" if len(others) > SHOWN_FAILURES else ""
-    raise IncomparableError(f"its classes are others ({', '.join(others[:SHOWN_FAILURES])}{more})")
-
-
-def _size(image: Sequence[int | None]) -> str:
-    return " x ".join(map(str, image))

@@ -2,6 +2,8 @@
 
 import sys
 
+from components import plugins
+from components.families.interface import Ingestion
 from components.ingestion import sources
 from contract import model_server
 from contract.addresses import grpc_target, tracking_uri
@@ -21,7 +23,7 @@ def on_data_of_now(folder: RunFolder, config: PipelineConfig) -> Placement:
     Raises:
         DataError: If the data cannot be found, or changes while it is read.
     """
-    digest = sources.digest(config.data.ingestion())
+    digest = sources.digest(plugins.load(config.family_module("ingestion"), Ingestion), config.source)
     with Store(metadata.connection(folder.pipeline_dir)) as store:
         accepted = metadata.accepted_statistics(store, config.name, digest)
     schema = data_schema.to_import(folder, config, digest)

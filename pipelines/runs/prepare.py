@@ -3,22 +3,23 @@
 Everything a later node needs lies in the run's folder afterwards; no later node resolves anything.
 """
 
-import json
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from components import plugins
+from components.tasks.interface import Comparison
 from contract.run_folder import PIPELINE_IR, REQUEST, RUN, SUCCEEDED, RunFolder
 from pipelines.definition import config as configuration
 from pipelines.definition import form, manifest
-from pipelines.definition import pipeline as image_pipeline
+from pipelines.definition import pipeline as wiring
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import INGEST, JUDGES, TRAIN
 from pipelines.definition.pipeline import Placement, create_pipeline
 from pipelines.lineage import code_version, launch, metadata
 from pipelines.runs import baseline as comparison
-from pipelines.runs import live_model, placement, resume
+from pipelines.runs import placement, resume
 from pipelines.tracking.tracker import Tracker
 from serving.registry.registry import Registry
 
@@ -81,7 +82,7 @@ def run(folder: RunFolder) -> str:
     request, prepared = _request(folder), folder.require(RUN) if folder.is_prepared() else {}
     if prepared and not _takes_data(folder, request["done"]):
         return _go_on(folder, prepared, request["done"])
-    config = PipelineConfig(**prepared["config"]) if prepared else _configured(folder, request)
+    config = configuration.parse(prepared["config"], RUN) if prepared else _configured(folder, request)
     placed = placement.on_data_of_now(folder, config)
     outdated = _outdated(folder, prepared, placed.source_digest, request["done"])
     compared = _compile(folder, config, placed)
@@ -89,7 +90,7 @@ def run(folder: RunFolder) -> str:
         "slipway.pipeline": config.name,
         "slipway.data_digest": placed.source_digest,
         "slipway.code_version": code_version.current(),
-        **_classes(config),
+        **_meaning(config),
         **compared.tags(),
         **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
     }
@@ -141,7 +142,7 @@ def _with_code_of_now(folder: RunFolder, prepared: Mapping[str, Any], tracker: T
 
 def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> None:
     """Compiles the run once more, with the same data and configuration, against what is live now."""
-    config = PipelineConfig.model_validate(prepared["config"])
+    config = configuration.parse(prepared["config"], RUN)
     placed = placement.on_known_data(
         folder,
         source_digest=prepared["data_digest"],
@@ -174,10 +175,10 @@ def _keep(
     )
 
 
-def _classes(config: PipelineConfig) -> dict[str, str]:
-    """Returns the tag by which a later run knows what the outputs mean; none where MLflow could not hold it."""
-    names = json.dumps(config.data.classes)
-    return {live_model.CLASSES: names} if len(names) <= LONGEST_TAG else {}
+def _meaning(config: PipelineConfig) -> dict[str, str]:
+    """Returns the tags by which a later run knows what the outputs mean, without those that MLflow could not hold."""
+    tags = plugins.load(config.task_module("comparison"), Comparison).tags(config.target)
+    return {name: value for name, value in tags.items() if len(value) <= LONGEST_TAG}
 
 
 def _compile(folder: RunFolder, config: PipelineConfig, placed: Placement) -> comparison.Comparison:
@@ -217,7 +218,7 @@ def _import(representation: Any, folder: RunFolder) -> None:
     """Registers what the run is compared with as artifacts of this run; the newest import is the one that counts."""
     connection = metadata.connection(folder.pipeline_dir)
     for node in launch.node_ids(representation):
-        if node in image_pipeline.IMPORTS:
+        if node in wiring.IMPORTS:
             launch.launch(representation, node, connection)
 
 

@@ -3,8 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components import plugins
+from components.families.interface import Requests
 from contract.addresses import rest_url
 from contract.run_folder import RUN, RunFolder
+from pipelines.definition import config as configuration
+from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import APPROVE, REGISTER
 from pipelines.tracking import model_card
 
@@ -46,7 +50,7 @@ def body(folder: RunFolder, registered: Mapping[str, float], champion: Mapping[s
             *model_card.figures(folder, champion),
             f"[The version in MLflow]({prepared['tracking_uri']}/#/models/{model}/versions/{version})",
             "",
-            *_requests(model, rest_url()),
+            *_requests(model, configuration.parse(prepared["config"], RUN)),
         ]
     )
 
@@ -57,15 +61,10 @@ def _why(prepared: Mapping[str, Any]) -> Iterator[str]:
         yield ""
 
 
-def _requests(model: str, rest_url: str) -> Iterator[str]:
+def _requests(model: str, config: PipelineConfig) -> Iterator[str]:
+    family = plugins.load(config.family_module("requests"), Requests)
     yield "Ask it, behind the label `canary`:"
     yield ""
     yield "```"
-    yield f"slipway predict {model} FILE --label canary"
-    yield ""
-    yield f"curl -s {rest_url}/v1/models/{model}/labels/canary:predict \\"
-    yield (
-        '  -d "{\\"signature_name\\": \\"encoded\\", \\"instances\\": '
-        '[{\\"b64\\": \\"$(base64 -w0 FILE)\\"}]}"'
-    )
+    yield from family.how_to_ask(model, "canary", rest_url(), config.record)
     yield "```"

@@ -1,23 +1,18 @@
 """What there is to say of a model that a run has made: the page of its version, and what an approval is asked on."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components import plugins
+from components.tasks.interface import EvaluationReport
 from contract.run_folder import RUN, NodeResult, RunFolder
-from pipelines.definition.nodes import COMPRESS, INFRA_VALIDATE, JUDGES, NODES
+from pipelines.definition import config as configuration
+from pipelines.definition.nodes import JUDGES, NODES
+from pipelines.tracking import headline
 from serving.registry.registry import Registry
 
-SHOWN_CLASSES = 20
 TAG = "slipway.measured"  # of a version: what `measured` returned, as JSON
-MEASURED = (
-    ("Size, float SavedModel", COMPRESS, "float_saved_model_bytes", "{:,.0f} bytes"),
-    ("Size, compressed SavedModel", COMPRESS, "compressed_saved_model_bytes", "{:,.0f} bytes"),
-    ("Size, int8 TFLite", COMPRESS, "int8_tflite_bytes", "{:,.0f} bytes"),
-    ("Sparsity", COMPRESS, "sparsity", "{:.4f}"),
-    ("Latency p50", INFRA_VALIDATE, "latency_p50_ms", "{:.1f} ms"),
-    ("Latency p99", INFRA_VALIDATE, "latency_p99_ms", "{:.1f} ms"),
-)
 
 
 def text(folder: RunFolder, champion: Mapping[str, float]) -> str:
@@ -43,9 +38,9 @@ def measured(folder: RunFolder) -> dict[str, float]:
     """Returns sizes in bytes, sparsity and latencies in milliseconds, by `<node>.<metric>`."""
     results = folder.results()
     found = {
-        f"{node}.{metric}": (results[node].metrics or {}).get(metric)
-        for _, node, metric, _ in MEASURED
-        if node in results
+        each.key: (results[each.node].metrics or {}).get(each.metric)
+        for each in headline.MODEL
+        if each.node in results
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -67,7 +62,8 @@ def figures(folder: RunFolder, champion: Mapping[str, float]) -> Iterator[str]:
     # The last one that ran judged the candidate itself.
     judge = next((node for node in reversed(JUDGES) if node in results), "")
     metrics = (results[judge].metrics or {}) if judge else {}
-    yield from _accuracies(metrics, prepared["config"]["data"]["classes"])
+    config = configuration.parse(prepared["config"], RUN)
+    yield from plugins.load(config.task_module("report"), EvaluationReport).table(metrics, config.target)
     yield from _measured(measured(folder), champion)
     yield from _links(results)
 
@@ -90,43 +86,13 @@ def _opponent_then(prepared: Mapping[str, Any]) -> str:
     return f"Version {live} was live then; this one was compared with {beside}."
 
 
-def _accuracies(metrics: Mapping[str, float], classes: Sequence[str]) -> Iterator[str]:
-    """Yields a table of accuracies on the split `test`; of many classes, those that lost most."""
-    rows = [(name, *_pair(metrics, f"accuracy_label_{label}")) for label, name in enumerate(classes)]
-    shown = rows
-    if len(rows) > SHOWN_CLASSES:
-        shown = sorted(rows, key=_loss)[-SHOWN_CLASSES:][::-1]
-        yield f"Of {len(rows)} classes, the {SHOWN_CLASSES} that lost most:"
-        yield ""
-    yield "| accuracy on test | candidate | champion |"
-    yield "|---|---|---|"
-    yield _row("all", *_pair(metrics, "accuracy"))
-    yield from (_row(*row) for row in shown)
-    yield ""
-
-
-def _pair(metrics: Mapping[str, float], name: str) -> tuple[float | None, float | None]:
-    return metrics.get(name), metrics.get(f"baseline_{name}")
-
-
-def _loss(row: tuple[str, float | None, float | None]) -> float:
-    _, candidate, champion = row
-    return (1.0 if champion is None else champion) - (candidate or 0.0)
-
-
-def _row(name: str, *values: float | None) -> str:
-    name = name.replace("|", "\\|")
-    return f"| {name} | {' | '.join('' if value is None else f'{value:.4f}' for value in values)} |"
-
-
 def _measured(candidate: Mapping[str, float], champion: Mapping[str, float]) -> Iterator[str]:
     yield "| measured | candidate | champion |"
     yield "|---|---|---|"
-    for title, node, metric, form in MEASURED:
-        key = f"{node}.{metric}"
-        if key in candidate:
-            beside = form.format(champion[key]) if key in champion else ""
-            yield f"| {title} | {form.format(candidate[key])} | {beside} |"
+    for each in headline.MODEL:
+        if each.key in candidate:
+            beside = each.form.format(champion[each.key]) if each.key in champion else ""
+            yield f"| {each.title} | {each.form.format(candidate[each.key])} | {beside} |"
     yield ""
 
 

@@ -1,20 +1,21 @@
 """What a finished node has to say: its verdict, and what goes to its MLflow run. Reads artifacts, runs nothing."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tfx.types import Artifact, standard_artifacts
 
-from components import records, report
+from components import plugins, records, report
 from components.artifacts import PushedVersion, RegisteredModelVersion
 from components.artifacts import Report as ReportArtifact
-from components.evaluation import eval_config
+from components.evaluation import report as evaluation_report
+from components.evaluation.verdict import Evaluation, Parent
+from components.tasks.interface import EvaluationReport
+from pipelines.definition.config import PipelineConfig
 from pipelines.lineage import launch
 from pipelines.lineage.launch import Execution
-from pipelines.tracking import evaluation_report
 from pipelines.tracking.tracker import Tracker, digest_of_split
 
 # Pages and pictures travel; of Data Docs only what one run shows, not 4 MB of static files each time.
@@ -29,7 +30,7 @@ RELEASING = (RegisteredModelVersion.TYPE_NAME, PushedVersion.TYPE_NAME)
 
 
 @dataclass
-class Finding:
+class Outcome:
     """What a node measured, why it was refused (`None` when it was not), whether its version is live already."""
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -59,48 +60,49 @@ def _first(execution: Execution, type_name: str) -> Artifact | None:
 def collect(
     execution: Execution,
     folder: Path,
-    classes: Sequence[str],
-    parent: evaluation_report.Parent | None = None,
-) -> Finding:
+    config: PipelineConfig,
+    parent: Parent | None = None,
+) -> Outcome:
     """Gathers pictures and pages of a node in `folder`, and returns its numbers and verdict.
 
     Args:
         execution: How the node ended.
         folder: Emptied and filled; everything in it belongs on the node's MLflow run.
-        classes: Names of the classes, for the confusion matrix.
+        config: Of the run.
         parent: Of the model, where the node judges a compressed one.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    finding = Finding()
+    outcome = Outcome()
     for source in _reports(execution):
         shutil.copytree(source, folder, dirs_exist_ok=True, ignore=LEFT_OUT)
     evaluation = _first(execution, standard_artifacts.ModelEvaluation.TYPE_NAME)
     if evaluation is not None:
-        n_examples = records.count(execution.inputs["examples"][0].uri, eval_config.SPLIT)
-        judged = evaluation_report.Evaluation(evaluation.uri, n_examples, parent)
-        verdict = evaluation_report.write(judged, folder, classes)
-        finding.refusal = None if verdict.blessed else verdict.reason
+        n_examples = records.count(execution.inputs["examples"][0].uri, records.JUDGED)
+        task = plugins.load(config.task_module("report"), EvaluationReport)
+        judged = Evaluation(evaluation.uri, n_examples, parent)
+        verdict = evaluation_report.write(judged, folder, task, config.target)
+        outcome.refusal = None if verdict.blessed else verdict.reason
     for artifacts in execution.outputs.values():
         for artifact in artifacts:
             if artifact.type_name in RELEASING and (reason := artifact.get_string_custom_property("refusal")):
-                finding.refusal = reason
+                outcome.refusal = reason
     infra = _first(execution, standard_artifacts.InfraBlessing.TYPE_NAME)
     if infra is not None and not infra.get_int_custom_property("blessed"):
-        finding.refusal = infra.get_string_custom_property("reason")
+        outcome.refusal = infra.get_string_custom_property("reason")
     metrics, parameters = report.read(folder)
-    finding.metrics, finding.parameters = metrics, parameters
+    outcome.metrics, outcome.parameters = metrics, parameters
     version = _first(execution, RegisteredModelVersion.TYPE_NAME)
     if version is not None:
-        finding.metrics["version"] = version.version
-        finding.already_live = bool(version.get_int_custom_property("is_live"))
-    return finding
+        outcome.metrics["version"] = version.version
+        outcome.already_live = bool(version.get_int_custom_property("is_live"))
+    return outcome
 
 
-def log(tracker: Tracker, run: str, execution: Execution, finding: Finding, folder: Path) -> None:
+def log(tracker: Tracker, run: str, execution: Execution, outcome: Outcome, folder: Path) -> None:
     """Writes a node's parameters, numbers, files and datasets to its MLflow run."""
-    tracker.parameters(run, _flat_parameters(execution) | finding.parameters)
-    tracker.metrics(run, finding.metrics)
+    tracker.parameters(run, _flat_parameters(execution) | outcome.parameters)
+    tracker.metrics(run, outcome.metrics)
     if any(folder.iterdir()):
         tracker.folder(run, folder)
     tracker.tag(

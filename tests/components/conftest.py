@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 CLASSES = ["dark", "light"]
+SIZE = {"height": 8, "width": 8, "channels": 1}
 
 
 def png(pixels):
@@ -29,13 +30,31 @@ def image_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def examples_dir(image_folder, tmp_path_factory):
     """An Examples artifact of those pictures."""
-    from components.ingestion.ingest import ingest
-    from components.ingestion.settings import IngestionSettings
+    from components.families.image import ingestion
+    from components.families.image.data import DataSettings
+    from components.ingestion.ingest import Usable, ingest
+    from components.tasks.classification import labels
+    from components.tasks.classification.target import TargetSettings
 
-    target = tmp_path_factory.mktemp("examples")
-    settings = IngestionSettings(source="image_folder", path=str(image_folder))
-    ingest(settings, CLASSES, channels=1, examples_dir=target, quarantine_dir=target / "quarantine")
-    return target
+    folder = tmp_path_factory.mktemp("examples")
+    settings = DataSettings(source="image_folder", path=str(image_folder), image=SIZE)
+    usable = Usable(ingestion, labels, settings, TargetSettings(classes=CLASSES))
+    ingest(usable, examples_dir=folder, quarantine_dir=folder / "quarantine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def definition():
+    """What a model of those pictures is."""
+    from components.model_definition import ModelDefinition
+
+    return ModelDefinition.of(
+        "components.families.image.model",
+        "components.tasks.classification.training",
+        record={"image": SIZE},
+        target={"classes": CLASSES},
+        weighing={},
+    )
 
 
 @pytest.fixture

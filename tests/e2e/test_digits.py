@@ -14,9 +14,10 @@ from mlflow import MlflowClient, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from components.families.image import ingestion
 from components.ingestion import sources
-from components.ingestion.settings import IngestionSettings
 from components.ingestion.split import split_of
+from pipelines.definition import config
 from pipelines.definition import nodes as graph
 from serving import digest
 
@@ -35,14 +36,15 @@ def mlflow(stack):
 def digit(test_images, tmp_path):
     """The file of a test image."""
     path = tmp_path / "digit.png"
-    path.write_bytes(test_images[0].image)
+    path.write_bytes(test_images[0].content)
     return path
 
 
 @pytest.fixture(scope="module")
 def test_images():
-    settings = IngestionSettings()
-    return [record for record in sources.read(settings) if split_of(record.image, settings) == "test"][:20]
+    settings = config.load("digits").source
+    found = sources.read(ingestion, settings)
+    return [record for record in found if split_of(record.content, settings) == "test"][:20]
 
 
 def parent_and_children(mlflow, run_id):
@@ -126,7 +128,7 @@ def test_plain_stubs_get_right_answers_from_the_label_stable(stack, first_run, t
     request.model_spec.name = "digits"
     request.model_spec.version_label = "stable"
     request.model_spec.signature_name = "encoded"
-    images = [record.image for record in test_images]
+    images = [record.content for record in test_images]
     request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images))
     response = stub.Predict(request, 30)
     answers = [name.decode() for name in tf.make_ndarray(response.outputs["label"])]
@@ -136,7 +138,7 @@ def test_plain_stubs_get_right_answers_from_the_label_stable(stack, first_run, t
 
 
 def test_a_plain_http_post_gets_a_right_answer(stack, first_run, test_images):
-    pixels = tf.io.decode_png(test_images[0].image).numpy().astype(float).tolist()
+    pixels = tf.io.decode_png(test_images[0].content).numpy().astype(float).tolist()
     answer = httpx.post(
         f"{stack.rest_url}/v1/models/digits/labels/stable:predict", json={"instances": [pixels]}, timeout=30
     ).json()

@@ -7,18 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components import records
-from components.export import save_served_model
+from components.families.image import requests
 from components.infra_validation import checks, sandbox
 from components.infra_validation.judge import judge
 from components.infra_validation.settings import InfraValidationSettings
 from components.keras import keras
-from components.training.model import build
-from components.training.settings import TrainingSettings
 from serving.client import Client
 from serving.errors import ReleaseError, ServerUnavailableError
 
-SHAPE = records.ImageShape(8, 8, 1)
 SERVER = [sys.executable, "-m", "serving.server"]
 DEADLINE_S = 60
 PROJECT = Path(__file__).parents[3]
@@ -36,24 +32,28 @@ with sandbox.serving("digits", Path(sys.argv[1]), idle) as server:
 
 
 @pytest.fixture(scope="module")
-def sample(examples_dir):
-    return checks.Sample.of(examples_dir, SHAPE)
-
-
-def save(trunk, sample, folder):
-    save_served_model(trunk, folder, classes=["dark", "light"], shape=SHAPE)
-    checks.write_warmup(sample, "digits", folder)
-    return folder
+def sample(definition, examples_dir):
+    return checks.Sample.of(examples_dir, requests, definition.record)
 
 
 @pytest.fixture(scope="module")
-def trunk():
-    return build(SHAPE, 2, TrainingSettings(filters=4, dense_units=4))
+def save(definition, sample):
+    def to(folder, trunk):
+        definition.save(trunk, folder, learnt={})
+        checks.write_warmup(sample, "digits", folder)
+        return folder
+
+    return to
 
 
 @pytest.fixture(scope="module")
-def candidate(trunk, sample, tmp_path_factory):
-    return save(trunk, sample, tmp_path_factory.mktemp("candidate"))
+def trunk(definition):
+    return definition.build({"filters": 4, "dense_units": 4}, seed=17)
+
+
+@pytest.fixture(scope="module")
+def candidate(save, trunk, tmp_path_factory):
+    return save(tmp_path_factory.mktemp("candidate"), trunk)
 
 
 def judged(folder, sample, **limits):
@@ -66,7 +66,8 @@ def test_a_real_server_gives_the_candidate_s_answers_and_one_that_differs_is_nam
         expected = checks.answers(sample, candidate)
         client = server.available(DEADLINE_S)
         assert checks.wrong_answers(client, "digits", sample, expected, tolerance=1e-4) == []
-        other = expected | {"encoded": expected["encoded"] + np.float32(0.25)}
+        shifted = {"probabilities": expected["encoded"]["probabilities"] + np.float32(0.25)}
+        other = {**expected, "encoded": shifted}
         found = checks.wrong_answers(client, "digits", sample, other, tolerance=1e-4)
         assert found == ["signature encoded: probabilities differ by up to 0.25"]
         assert (checks.latencies_ms(client, "digits", sample, 3) > 0).all()
@@ -82,11 +83,11 @@ def test_a_candidate_that_answers_too_slowly_is_refused(candidate, sample):
 
 
 def test_a_candidate_that_answers_with_what_is_no_number_is_refused_and_each_signature_named(
-    trunk, sample, tmp_path
+    save, trunk, sample, tmp_path
 ):
     broken = keras.models.clone_model(trunk)
     broken.set_weights([np.full_like(weights, np.nan) for weights in trunk.get_weights()])
-    problems, _ = judged(save(broken, sample, tmp_path / "broken"), sample)
+    problems, _ = judged(save(tmp_path / "broken", broken), sample)
     assert problems == [
         f"signature {name}: 16 of 16 probabilities are no finite numbers" for name in sample.inputs
     ]

@@ -7,12 +7,30 @@ import pytest
 from PIL import Image
 
 from components import records
-from components.ingestion import ingest as ingestion
+from components.families.image import facts as image_facts
+from components.families.image import ingestion, pixels
+from components.families.image.data import DataSettings, ImageSettings
 from components.ingestion import sources
-from components.ingestion.settings import IngestionSettings
+from components.ingestion.ingest import Usable, ingest
 from components.ingestion.split import split_of
+from components.source import RawRecord, UnusableRecordError
+from components.tasks.classification import facts as label_facts
+from components.tasks.classification import labels
+from components.tasks.classification.target import TargetSettings
 from components.validation.facts import facts_of
 from contract.errors import DataError
+
+
+def size(channels=1):
+    return ImageSettings(height=8, width=8, channels=channels)
+
+
+def folder(path):
+    return DataSettings(source="image_folder", path=str(path), image=size())
+
+
+def digest(path):
+    return sources.digest(ingestion, folder(path))
 
 
 def ids(examples_dir, split):
@@ -22,11 +40,9 @@ def ids(examples_dir, split):
     }
 
 
-def run(path, target, classes, expected_digest=None, channels=1):
-    return ingestion.ingest(
-        IngestionSettings(source="image_folder", path=str(path)),
-        classes,
-        channels=channels,
+def run(path, target, classes, expected_digest=None):
+    return ingest(
+        Usable(ingestion, labels, folder(path), TargetSettings.model_construct(classes=classes)),
         examples_dir=target / "examples",
         quarantine_dir=target / "quarantine",
         expected_digest=expected_digest,
@@ -47,7 +63,7 @@ def test_a_record_stays_in_its_split_when_others_arrive(image_folder, tmp_path, 
 
 
 def test_the_shares_of_the_splits_are_those_of_the_settings():
-    settings = IngestionSettings(eval_fraction=0.2, test_fraction=0.1)
+    settings = DataSettings(image=size(), eval_fraction=0.2, test_fraction=0.1)
     splits = [split_of(b"image %d" % number, settings) for number in range(5000)]
     assert splits.count("eval") / 5000 == pytest.approx(0.2, abs=0.02)
     assert splits.count("test") / 5000 == pytest.approx(0.1, abs=0.02)
@@ -102,20 +118,19 @@ def test_an_empty_folder_is_an_error(tmp_path, classes):
 def test_the_digest_changes_with_one_byte_and_with_nothing_else(image_folder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(image_folder, copy)
-    original = sources.digest(IngestionSettings(source="image_folder", path=str(image_folder)))
-    settings = IngestionSettings(source="image_folder", path=str(copy))
-    assert sources.digest(settings) == original
+    original = digest(image_folder)
+    assert digest(copy) == original
     path = next((copy / "dark").iterdir())
     path.write_bytes(path.read_bytes() + b"\0")
-    assert sources.digest(settings) != original
+    assert digest(copy) != original
 
 
 def test_data_that_changed_since_it_was_named_is_refused_with_both_digests(image_folder, tmp_path, classes):
-    named = sources.digest(IngestionSettings(source="image_folder", path=str(image_folder)))
+    named = digest(image_folder)
     changed = tmp_path / "changed"
     shutil.copytree(image_folder, changed)
     (changed / "dark" / "000.png").unlink()
-    now = sources.digest(IngestionSettings(source="image_folder", path=str(changed)))
+    now = digest(changed)
     with pytest.raises(DataError, match=f"(?s)digest {named[:12]}.*digest {now[:12]}.*Clear `ingest`"):
         run(changed, tmp_path, classes, expected_digest=named)
     assert not (tmp_path / "examples").exists()
@@ -124,14 +139,14 @@ def test_data_that_changed_since_it_was_named_is_refused_with_both_digests(image
 def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, classes, monkeypatch):
     changing = tmp_path / "changing"
     shutil.copytree(image_folder, changing)
-    named = sources.digest(IngestionSettings(source="image_folder", path=str(changing)))
-    check = ingestion.unusable_because
+    named = digest(changing)
+    features = ingestion.features
 
-    def write_meanwhile(record, known, channels):
+    def write_meanwhile(record, settings):
         (changing / "light" / "099.png").write_bytes((changing / "dark" / "000.png").read_bytes())
-        return check(record, known, channels)
+        return features(record, settings)
 
-    monkeypatch.setattr(ingestion, "unusable_because", write_meanwhile)
+    monkeypatch.setattr(ingestion, "features", write_meanwhile)
     with pytest.raises(DataError, match=f"digest {named[:12]}"):
         run(changing, tmp_path, classes, expected_digest=named)
 
@@ -139,7 +154,7 @@ def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, c
 def test_a_file_that_vanishes_while_the_data_is_read_is_named(image_folder, tmp_path):
     changing = tmp_path / "changing"
     shutil.copytree(image_folder, changing)
-    found = sources.read(IngestionSettings(source="image_folder", path=str(changing)))
+    found = sources.read(ingestion, folder(changing))
     next(found)
     (changing / "light" / "099.png").unlink()
     with pytest.raises(DataError, match=r"light/099.png has vanished. .*clear `ingest`"):
@@ -147,31 +162,29 @@ def test_a_file_that_vanishes_while_the_data_is_read_is_named(image_folder, tmp_
 
 
 def test_what_was_read_is_what_the_digest_names(image_folder, tmp_path, classes):
-    settings = IngestionSettings(source="image_folder", path=str(image_folder))
-    assert run(image_folder, tmp_path, classes).digest == sources.digest(settings)
+    assert run(image_folder, tmp_path, classes).digest == digest(image_folder)
 
 
 def test_a_file_name_that_is_not_utf_8_is_a_record_like_any_other(image_folder, tmp_path, classes):
     odd = tmp_path / "odd"
     shutil.copytree(image_folder, odd)
-    folder = odd / "dark"
-    (folder / "000.png").rename(folder / os.fsdecode(b"\xff.png"))
-    (folder / "001.png").rename(folder / r"\xff.png")
-    (folder / os.fsdecode(b"\xfe.png")).write_bytes(b"not an image")
-    digest = sources.digest(IngestionSettings(source="image_folder", path=str(odd)))
-    assert run(odd, tmp_path, classes, expected_digest=digest).quarantined.keys() == {r"dark/\xfe.png"}
+    dark = odd / "dark"
+    (dark / "000.png").rename(dark / os.fsdecode(b"\xff.png"))
+    (dark / "001.png").rename(dark / r"\xff.png")
+    (dark / os.fsdecode(b"\xfe.png")).write_bytes(b"not an image")
+    assert run(odd, tmp_path, classes, expected_digest=digest(odd)).quarantined.keys() == {r"dark/\xfe.png"}
     stored = set().union(*(ids(tmp_path / "examples", split) for split in records.SPLITS))
     assert {r"dark/\xff.png", r"dark/\\xff.png"} < stored, "two files, two ids"
-    facts = facts_of(str(tmp_path / "examples"))
+    facts = facts_of(str(tmp_path / "examples"), image_facts, label_facts, folder(odd))
     assert r"dark/\xff.png" in set(facts.id)
     (line,) = (tmp_path / "quarantine/quarantine.jsonl").read_text().splitlines()
     assert json.loads(line)["id"] == r"dark/\xfe.png"
 
 
 def test_the_digits_are_1797_and_reach_full_intensity():
-    found = list(sources.read(IngestionSettings()))
+    found = list(sources.read(ingestion, DataSettings(image=size())))
     assert len(found) == 1797
-    image = records.decode_images(records.tf.constant([found[0].image]), records.ImageShape(8, 8, 1))
+    image = pixels.decode_images(records.tf.constant([found[0].content]), size())
     assert float(records.tf.reduce_max(image)) > 230
 
 
@@ -190,13 +203,15 @@ def test_the_digits_are_1797_and_reach_full_intensity():
 def test_an_image_that_tensorflow_does_not_decode_for_this_model_is_set_aside(mode, kind, usable):
     file = io.BytesIO()
     Image.effect_noise((8, 8), 50).convert("RGB").convert(mode).save(file, kind)
-    record = sources.RawRecord("dark/a", file.getvalue(), "dark")
+    record = RawRecord("dark/a", file.getvalue(), "dark")
     for channels in (1, 3):
-        reason = ingestion.unusable_because(record, ["dark"], channels)
-        assert (reason is None) == (channels in usable)
-        assert reason is None or f"got a {kind} of mode" in reason
-        if reason is None:
-            records.decode_images(records.tf.constant([record.image]), records.ImageShape(8, 8, channels))
+        settings = DataSettings(image=size(channels))
+        if channels in usable:
+            ingestion.features(record, settings)
+            pixels.decode_images(records.tf.constant([record.content]), settings.image)
+        else:
+            with pytest.raises(UnusableRecordError, match=f"got a {kind} of mode"):
+                ingestion.features(record, settings)
 
 
 def test_a_file_that_cannot_be_read_is_named(image_folder, tmp_path, classes):

@@ -8,13 +8,21 @@ from tensorflow.python.autograph.core import config as autograph
 
 from components import records, runtime
 from components.keras import LEFT_ALONE, keras
+from components.model_definition import ModelDefinition
 from components.training.checkpoint import Progress
 from components.training.settings import TrainingSettings
 from components.training.train import train
 
 PROJECT = Path(__file__).parents[3]
-SHAPE = records.ImageShape(8, 8, 1)
-SETTINGS = TrainingSettings(epochs=3, filters=4, dense_units=4, batch_size=32, patience=10)
+DEFINITION = {
+    "family": "components.families.image.model",
+    "task": "components.tasks.classification.training",
+    "record": {"image": {"height": 8, "width": 8, "channels": 1}},
+    "target": {"classes": ["dark", "light"]},
+    "weighing": {},
+}
+NETWORK = {"filters": 4, "dense_units": 4}
+SETTINGS = TrainingSettings(epochs=3, batch_size=32, patience=10)
 # The loss jumps about, and the last epoch is not the best one.
 JUMPY = SETTINGS.model_copy(update={"learning_rate": 0.5})
 
@@ -23,9 +31,12 @@ class StoppedError(Exception):
     pass
 
 
-def run(examples_dir, work_dir, observe=lambda metrics, step: None, settings=SETTINGS, key="a key"):
+def run(
+    examples_dir, work_dir, observe=lambda metrics, step: None, settings=SETTINGS, key="a key", **weighing
+):
+    definition = ModelDefinition.of(**DEFINITION | {"weighing": weighing})
     with runtime.running(runtime.NodeContext(work_dir=work_dir, key=key, observe=observe)):
-        return train(str(examples_dir), shape=SHAPE, n_classes=2, settings=settings)
+        return train(str(examples_dir), definition, network=NETWORK, settings=settings)
 
 
 def stopping_after(epochs):
@@ -37,7 +48,8 @@ def stopping_after(epochs):
 
 
 def eval_loss(model, examples_dir):
-    batches = records.dataset(str(examples_dir), "eval", SHAPE, batch_size=SETTINGS.batch_size)
+    definition = ModelDefinition.of(**DEFINITION)
+    batches = definition.dataset(str(examples_dir), "eval", {}, batch_size=SETTINGS.batch_size)
     return model.evaluate(batches, verbose=0, return_dict=True)["loss"]
 
 
@@ -70,7 +82,8 @@ def test_an_interrupted_training_goes_on_at_the_epoch_that_was_not_completed(exa
 
 KILLED = """
 import os, sys
-from components import records, runtime
+from components import runtime
+from components.model_definition import ModelDefinition
 from components.training import checkpoint
 from components.training.settings import TrainingSettings
 from components.training.train import train
@@ -96,8 +109,8 @@ def watched(self, metrics, save):
     complete(self, metrics, save)
 checkpoint.Progress.complete = watched
 with runtime.running(runtime.NodeContext(work_dir=Path(work), key="a key")):
-    settings = TrainingSettings(epochs=3, filters=4, dense_units=4, batch_size=32, patience=10)
-    train(examples, shape=records.ImageShape(8, 8, 1), n_classes=2, settings=settings)
+    settings = TrainingSettings(epochs=3, batch_size=32, patience=10)
+    train(examples, ModelDefinition.of(**DEFINITION), network=NETWORK, settings=settings)
 """
 
 
@@ -113,7 +126,8 @@ with runtime.running(runtime.NodeContext(work_dir=Path(work), key="a key")):
 def test_a_training_that_is_killed_anywhere_at_the_end_of_an_epoch_goes_on(
     examples_dir, tmp_path, step, complete
 ):
-    command = [sys.executable, "-c", KILLED, str(examples_dir), str(tmp_path), step, "1"]
+    program = f"DEFINITION, NETWORK = {DEFINITION}, {NETWORK}\n{KILLED}"
+    command = [sys.executable, "-c", program, str(examples_dir), str(tmp_path), step, "1"]
     killed = subprocess.run(command, cwd=PROJECT, check=False, capture_output=True, text=True)
     assert killed.returncode == 9, killed.stderr
     assert len(Progress(tmp_path / "checkpoint", "a key").epochs) == complete

@@ -6,12 +6,16 @@ import pytest
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from components.families.image.ingestion import OPEN_FEATURES
 from components.records import SPLITS
+from components.tasks.classification import labels as task
+from components.tasks.classification.target import TargetSettings
 from components.validation import anomalies
 from components.validation import schema as schemas
 from contract.errors import SettingsError
 
 N_CLASSES = 30
+TARGET = TargetSettings(classes=[f"class {number}" for number in range(N_CLASSES)])
 
 
 class Data:
@@ -25,14 +29,14 @@ class Data:
             "image": [b"image %d" % number for number in range(count)],
         }
         frame = pd.DataFrame(facts | {name: [value] * count for name, value in columns.items()})
-        options = options or schemas.statistics_options(N_CLASSES)
+        options = options or schemas.statistics_options(task, TARGET)
         self.statistics = tfdv.generate_statistics_from_dataframe(frame, options, n_jobs=1)
         self.folder = folder
         for split in SPLITS:
             (folder / f"Split-{split}").mkdir(parents=True)
             path = folder / f"Split-{split}" / "FeatureStats.pb"
             path.write_bytes(self.statistics.SerializeToString())
-        self.schema = schemas.acceptable(schemas.infer(str(folder)), N_CLASSES)
+        self.schema = schemas.acceptable(schemas.infer(str(folder)), task, TARGET, OPEN_FEATURES)
         (folder / "schema.pbtxt").write_text(schemas.text_of(self.schema))
 
     def unlike(self, schema):

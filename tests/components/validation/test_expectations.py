@@ -2,22 +2,31 @@ import pandas as pd
 import pytest
 
 from components import records
+from components.families.image import facts as of_images
+from components.families.image.data import ImageSettings, RecordSettings
+from components.families.image.settings import ValidationSettings
+from components.tasks.classification import facts as of_labels
+from components.tasks.classification.target import TargetSettings
 from components.validation import expectations
 from components.validation.facts import facts_of
-from components.validation.settings import ValidationSettings
 
 SETTINGS = ValidationSettings(min_records_per_split=5)
+RECORD = RecordSettings(image=ImageSettings(height=8, width=8, channels=1))
+TARGET = TargetSettings(classes=["dark", "light"])
 
 
-def check(facts, tmp_path, settings=SETTINGS):
-    return expectations.run(
-        facts, expectations.suite(settings, 2), docs_dir=tmp_path / "docs", run_name="test"
-    )
+def check(facts, tmp_path):
+    suite = expectations.suite(SETTINGS, of_images, of_labels, RECORD, TARGET)
+    return expectations.run(facts, suite, docs_dir=tmp_path / "docs", run_name="test")
+
+
+def read(examples_dir):
+    return facts_of(str(examples_dir), of_images, of_labels, RECORD)
 
 
 @pytest.fixture(scope="module")
 def facts(examples_dir):
-    return facts_of(str(examples_dir))
+    return read(examples_dir)
 
 
 def test_good_data_breaks_no_expectation_and_has_data_docs(facts, tmp_path):
@@ -88,6 +97,6 @@ def test_an_image_that_two_splits_hold_is_named(examples_dir, tmp_path):
             tested.features.feature[records.ID].bytes_list.value[0] = b"another name"
             found.append(tested)
         records.write_split(tmp_path / "examples", split, iter(found))
-    (sentence,) = check(facts_of(str(tmp_path / "examples")), tmp_path)
+    (sentence,) = check(read(tmp_path / "examples"), tmp_path)
     assert sentence.startswith("expect_column_values_to_be_between on splits_of_digest")
     assert "2" in sentence

@@ -43,8 +43,26 @@ def test_an_unknown_pipeline_is_answered_with_the_known_ones():
         pytest.param(
             "evaluate.min_acuracy",
             0.5,
-            "Unknown key 'evaluate.min_acuracy' in --set. On the form: train.epochs",
+            "'evaluate.min_acuracy' in --set. Did you mean evaluate.min_accuracy? On the form: train.epochs",
+            id="a typo in what is not on the form",
+        ),
+        pytest.param(
+            "train.colour",
+            1,
+            "Unknown key 'train.colour' in --set. Expected one of: class_weight, network, filters",
             id="nothing like it",
+        ),
+        pytest.param(
+            "resources.trian.pool",
+            "gpu",
+            "Unknown key 'resources.trian.pool' in --set. Did you mean resources.train.pool?",
+            id="a typo in the middle",
+        ),
+        pytest.param(
+            "resources.train.pol", "gpu", "Did you mean resources.train.pool?", id="a typo at the end"
+        ),
+        pytest.param(
+            "train.epochs.most", 2, "in --set. train.epochs is a single value.", id="a key below a value"
         ),
     ],
 )
@@ -94,7 +112,26 @@ def test_promotion_may_be_tightened_for_a_run_and_not_loosened(configs):
             GOOD + "trian: {epochs: 2}\n", "trian: unknown key. Did you mean train?", id="a section"
         ),
         pytest.param(
-            GOOD + "train: {epcohs: 2}\n", "train.epcohs: unknown key. Did you mean epochs?", id="a key"
+            GOOD + "train: {epcohs: 2}\n", "train.epcohs: unknown key. Did you mean train.epochs?", id="a key"
+        ),
+        pytest.param(
+            GOOD.replace("height", "hieght"),
+            "data.image.hieght: unknown key. Did you mean data.image.height?",
+            id="a key of a section in a section",
+        ),
+        pytest.param(
+            GOOD + "resources: {train: {pol: gpu}}\n",
+            "resources.train.pol: unknown key. Did you mean resources.train.pool?",
+            id="a key of a node",
+        ),
+        pytest.param(
+            GOOD + "family: imgae\n",
+            "family: expected one of image, tabular, or the dotted name of a package that Python can import here, got "
+            "'imgae'. Did you mean image?",
+            id="an unknown family",
+        ),
+        pytest.param(
+            GOOD + "task: nowhere.to.be.found\n", "task: expected one of classification", id="a task"
         ),
         pytest.param(
             "data: {classes: [a, b]}\n", "data.image: is required and missing", id="something missing"

@@ -3,10 +3,7 @@ import shutil
 
 import pytest
 
-from components import records
-from components.export import save_served_model
-from components.training.model import build
-from components.training.settings import TrainingSettings
+from components.model_definition import ModelDefinition
 from pipelines.definition import config
 from pipelines.lineage.code_digest import Code
 from pipelines.runs import baseline as comparison
@@ -16,7 +13,6 @@ from serving.registry.registry import DIGEST_TAG, Registry
 
 CODE = {"train": Code("abc", "tensorflow 2.16.2")}
 CLASSES = ["cat", "dog"]
-SHAPE = records.ImageShape(8, 8, 1)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +24,15 @@ def database(tmp_path_factory):
 def stored(tmp_path_factory):
     """A SavedModel of two classes, as MLflow keeps the files of a version."""
     folder = tmp_path_factory.mktemp("stored")
-    trunk = build(SHAPE, len(CLASSES), TrainingSettings(filters=4, dense_units=4))
-    save_served_model(trunk, folder / "data/saved_model", classes=CLASSES, shape=SHAPE)
+    definition = ModelDefinition.of(
+        "components.families.image.model",
+        "components.tasks.classification.training",
+        record={"image": {"height": 8, "width": 8, "channels": 1}},
+        target={"classes": CLASSES},
+        weighing={},
+    )
+    trunk = definition.build({"filters": 4, "dense_units": 4}, seed=17)
+    definition.save(trunk, folder / "data/saved_model", learnt={})
     return folder
 
 
@@ -45,7 +48,7 @@ def known(stored, tmp_path_factory):
 
 def a_run(classes=CLASSES, side=8):
     data = {"classes": classes, "image": {"height": side, "width": side, "channels": 1}}
-    return config.PipelineConfig.model_validate({"name": "pets", "data": data})
+    return config.parse({"name": "pets", "data": data}, "a test")
 
 
 class Pets:
@@ -138,7 +141,10 @@ def test_a_copy_that_was_altered_is_fetched_anew(pets, stored, tmp_path):
         ),
         pytest.param(a_run(), {"classes": "cat, dog"}, "is no JSON list", id="a tag that a person wrote"),
         pytest.param(
-            a_run(side=16), {}, "it takes images of 8 x 8 x 1, this run of 16 x 16 x 1", id="image size"
+            a_run(side=16),
+            {},
+            "it takes image float32 [n, 8, 8, 1], this run's candidate float32 [n, 16, 16, 1]",
+            id="image size",
         ),
         pytest.param(
             a_run(),
@@ -183,7 +189,11 @@ def test_a_load_that_crashes_leaves_prepare_alive_and_is_tried_again(tmp_path, m
 
 
 def test_a_saved_model_says_what_it_takes_and_answers(known):
-    assert known[0] == {"problem": "", "outputs": 2, "image": [8, 8, 1]}
+    assert known[0] == {
+        "problem": "",
+        "inputs": {"image": ["float32", [None, 8, 8, 1]]},
+        "outputs": {"probabilities": ["float32", [None, 2]], "label": ["string", [None]]},
+    }
 
 
 def test_data_configuration_and_code_make_the_fingerprint():

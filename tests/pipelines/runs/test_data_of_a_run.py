@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from cli.main import main
+from components.families.image import ingestion
 from components.ingestion import sources
 from contract import exit_codes
 from contract.run_folder import FAILED, PIPELINE_IR, REQUEST, RUN, NodeResult, RunFolder
@@ -42,7 +43,7 @@ class Shades:
         Image.fromarray(pixels).save(self.images / name)
 
     def digest(self):
-        return sources.digest(config.load("shades").data.ingestion())
+        return sources.digest(ingestion, config.load("shades").source)
 
     def folder(self, run_id):
         return RunFolder.here("shades", run_id)

@@ -4,16 +4,13 @@ import shutil
 import pytest
 from tfx.orchestration.portable import inputs_utils
 
-from components import records
-from components.export import save_served_model
-from components.training.model import build
-from components.training.settings import TrainingSettings
+from components.model_definition import ModelDefinition
 from contract import exit_codes
 from contract.errors import SettingsError
 from contract.model_server import BINARY, EMBEDDED
 from contract.run_folder import FAILED, PIPELINE_IR, REFUSED, REQUEST, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.definition import config, form, manifest
-from pipelines.definition import pipeline as image_pipeline
+from pipelines.definition import pipeline as wiring
 from pipelines.execution import local_run
 from pipelines.execution.node import Attempt
 from pipelines.lineage import attempts, launch, metadata
@@ -23,6 +20,12 @@ from pipelines.tracking import approval
 from pipelines.tracking.tracker import Tracker
 from serving import digest
 from serving.registry.registry import DIGEST_TAG, Registry
+
+FACTS = {
+    "problem": "",
+    "inputs": {"image": ["float32", [None, 8, 8, 1]]},
+    "outputs": {"probabilities": ["float32", [None, 10]], "label": ["string", [None]]},
+}
 
 
 class Run:
@@ -36,15 +39,21 @@ class Run:
     def champion(self, seed):
         """Makes a new model the champion; that it loads is known, as after an earlier run."""
         stored = self.home / f"stored-{seed}"
-        classes = config.load("digits").data.classes
-        trunk = build(
-            records.ImageShape(8, 8, 1), len(classes), TrainingSettings(filters=4, dense_units=4, seed=seed)
+        digits = config.load("digits")
+        definition = ModelDefinition.of(
+            digits.family_module("model"),
+            digits.task_module("training"),
+            record=digits.record.model_dump(),
+            target=digits.target.model_dump(),
+            weighing={},
         )
-        save_served_model(trunk, stored / "data/model", classes=classes, shape=records.ImageShape(8, 8, 1))
+        trunk = definition.build({"filters": 4, "dense_units": 4}, seed=seed)
+        definition.save(trunk, stored / "data/model", learnt={})
         sha256 = digest.of_folder(stored / "data/model")
-        facts = self.folder.pipeline_dir / "live" / f"{sha256}.tensorflow-{live_model._tensorflow()}.json"
+        known = f"{sha256}.signatures.tensorflow-{live_model._tensorflow()}.json"
+        facts = self.folder.pipeline_dir / "live" / known
         facts.parent.mkdir(parents=True, exist_ok=True)
-        facts.write_text(json.dumps({"problem": "", "outputs": len(classes), "image": [8, 8, 1]}))
+        facts.write_text(json.dumps(FACTS))
         return self._register(stored.as_uri(), sha256)
 
     def lost_champion(self):
@@ -124,7 +133,7 @@ def test_a_run_that_cannot_be_compared_says_so_in_its_folder_and_in_mlflow(run):
     assert prepared["promotion"]["mode"] == "approval"
     assert "its files are not those that were registered" in prepared["promotion"]["reason"]
     representation = launch.from_json(run.folder.require(PIPELINE_IR))
-    assert image_pipeline.LIVE_MODEL not in launch.node_ids(representation)
+    assert wiring.LIVE_MODEL not in launch.node_ids(representation)
     told = Tracker(run.uri, "digits").client.get_run(prepared["mlflow_run"]).data.tags
     assert told["slipway.promotion"] == "approval"
     assert told["slipway.promotion_reason"] == prepared["promotion"]["reason"]

@@ -6,6 +6,7 @@ import pytest
 from contract.run_folder import RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.tracking import approval
 
+SIZE = {"height": 8, "width": 8, "channels": 1}
 URL = "http://mlflow/#/experiments/1/runs/"
 
 
@@ -23,7 +24,7 @@ def prepare(folder, classes=("cat", "dog"), live=1, compared_with=1, reason=""):
     folder.write(
         RUN,
         {
-            "config": {"data": {"classes": list(classes)}},
+            "config": {"name": "pets", "data": {"classes": list(classes), "image": SIZE}},
             "tracking_uri": "http://mlflow",
             "live_version": live,
             "compared_with": compared_with,

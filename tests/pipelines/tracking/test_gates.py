@@ -12,18 +12,33 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
 from components import records
-from components.evaluation import eval_config
-from components.evaluation.settings import EvaluationSettings
-from components.export import SERVING_DIR, save_served_model
+from components.evaluation import report as evaluation_report
+from components.evaluation import verdict as judged
+from components.evaluation.verdict import Evaluation, Parent, Verdict
+from components.export import SERVING_DIR
+from components.families.image import pixels
 from components.keras import keras
+from components.model_definition import ModelDefinition
+from components.tasks.classification import evaluation as gates_of
+from components.tasks.classification import labels
+from components.tasks.classification import report as task
+from components.tasks.classification.auc import area
+from components.tasks.classification.settings import EvaluationSettings
+from components.tasks.classification.target import TargetSettings
+from contract.errors import SettingsError
 from contract.run_folder import FAILED, SUCCEEDED, NodeResult
 from pipelines.definition import config, manifest
-from pipelines.definition import pipeline as image_pipeline
-from pipelines.tracking import evaluation_report
-from pipelines.tracking.evaluation_report import Evaluation, Parent
+from pipelines.definition import pipeline as wiring
+from pipelines.execution.tracked_node import parent_judged_by
 
-SHAPE = records.ImageShape(8, 8, 1)
-CLASSES = ["dark", "light"]
+TARGET = TargetSettings(classes=["dark", "light"])
+DEFINITION = ModelDefinition.of(
+    "components.families.image.model",
+    "components.tasks.classification.training",
+    record={"image": {"height": 8, "width": 8, "channels": 1}},
+    target=TARGET.model_dump(),
+    weighing={},
+)
 DARK, LIGHT = range(10, 110, 10), range(150, 250, 10)  # one flat picture of each brightness
 N_EXAMPLES = len(DARK) + len(LIGHT)
 
@@ -43,8 +58,13 @@ def examples(tmp_path_factory):
     artifact = standard_artifacts.Examples()
     artifact.uri = str(tmp_path_factory.mktemp("examples"))
     artifact.split_names = '["test"]'
-    shades = [(brightness, label) for label, of_class in enumerate((DARK, LIGHT)) for brightness in of_class]
-    written = (records.example(picture(shade), label, str(shade)) for shade, label in shades)
+    shades = [(shade, label) for label, shades in (("dark", DARK), ("light", LIGHT)) for shade in shades]
+    written = (
+        records.example(
+            {pixels.IMAGE: records.of_bytes(picture(shade))}, labels.encode(label, TARGET), str(shade)
+        )
+        for shade, label in shades
+    )
     assert records.write_split(artifact.uri, "test", written) == N_EXAMPLES
     return artifact
 
@@ -58,11 +78,11 @@ def model(tmp_path_factory):
         brightness = keras.layers.GlobalAveragePooling2D()(image)
         dense = keras.layers.Dense(2, activation="softmax")
         trunk = keras.Model(image, dense(brightness))
-        bias = -steepness * limit / records.MAX_INTENSITY
+        bias = -steepness * limit / pixels.MAX_INTENSITY
         dense.set_weights([np.array([[0, steepness]]), np.array([0, bias])])
         artifact = standard_artifacts.Model()
         artifact.uri = str(tmp_path_factory.mktemp("model"))
-        save_served_model(trunk, f"{artifact.uri}/{SERVING_DIR}", classes=CLASSES, shape=SHAPE)
+        DEFINITION.save(trunk, f"{artifact.uri}/{SERVING_DIR}", learnt={})
         return artifact
 
     return make
@@ -84,8 +104,8 @@ def evaluate(examples, tmp_path):
     def judge(candidate, settings=LENIENT, live=None):
         evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
         evaluation.uri, blessing.uri = str(tmp_path / "evaluation"), str(tmp_path / "blessing")
-        gates = eval_config.of_candidate(settings, len(CLASSES), has_baseline=live is not None)
-        Executor(BaseBeamExecutor.Context(beam_pipeline_args=image_pipeline.BEAM_ARGS)).Do(
+        gates = gates_of.of_candidate(settings, TARGET, has_baseline=live is not None)
+        Executor(BaseBeamExecutor.Context(beam_pipeline_args=wiring.BEAM_ARGS)).Do(
             {"model": [candidate], "examples": [examples]} | ({"baseline_model": [live]} if live else {}),
             {"evaluation": [evaluation], "blessing": [blessing]},
             {"eval_config": json_format.MessageToJson(gates), "example_splits": '["test"]'},
@@ -96,7 +116,7 @@ def evaluate(examples, tmp_path):
 
 
 def verdict(evaluation):
-    return evaluation_report.verdict(evaluation, *evaluation_report.metrics(evaluation.folder))
+    return judged.verdict(evaluation, *judged.metrics(evaluation.folder, task), task)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +149,32 @@ def test_each_gate_refuses_by_itself_and_says_why(evaluate, wrong_twice, right, 
     assert ";" not in found.reason.replace(reason, ""), "one gate, one sentence"
 
 
+def test_a_model_that_takes_the_one_class_for_the_other_is_refused_by_its_area_under_the_curve(
+    evaluate, model
+):
+    evaluation = evaluate(model(limit=125, steepness=-100.0), LENIENT.model_copy(update={"min_auc": 0.5}))
+    assert verdict(evaluation).reason == "auc is 0.0000, below the least acceptable 0.5000"
+
+
+def test_the_area_under_the_curve_is_asked_of_two_classes_only():
+    three = TargetSettings(classes=["dark", "grey", "light"])
+    with pytest.raises(SettingsError, match=r"evaluate.min_auc: expected null, or two classes .* got 3"):
+        gates_of.of_candidate(EvaluationSettings(min_auc=0.9), three, has_baseline=False)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "share"),
+    [
+        pytest.param([(0, 0.1), (0, 0.4), (1, 0.35), (1, 0.8)], 0.75, id="one pair of four the wrong way"),
+        pytest.param([(0, 0.5), (1, 0.5)], 0.5, id="a tie counts half"),
+        pytest.param([(1, 0.5)], np.nan, id="nothing to compare with"),
+        pytest.param([(0, np.nan), (1, 0.5)], np.nan, id="no number"),
+    ],
+)
+def test_the_area_is_the_share_of_pairs_in_the_right_order(pairs, share):
+    assert area(pairs) == pytest.approx(share, nan_ok=True)
+
+
 def test_a_model_exactly_at_its_bounds_is_accepted_and_one_that_lost_too_much_to_compression_is_not(
     evaluate, wrong_twice, right, tmp_path
 ):
@@ -136,20 +182,20 @@ def test_a_model_exactly_at_its_bounds_is_accepted_and_one_that_lost_too_much_to
         min_accuracy=0.9, min_slice_accuracy=0.8, max_drop_from_live=0.1, max_slice_drop_from_live=0.2
     )
     evaluation = evaluate(wrong_twice, bounds, live=right)
-    assert verdict(evaluation) == evaluation_report.Verdict(True, "")
-    assert verdict(replace(evaluation, parent=Parent(0.91, max_drop=0.01))).blessed
+    assert verdict(evaluation) == Verdict(True, "")
+    assert verdict(replace(evaluation, parent=Parent("accuracy", 0.91, max_drop=0.01))).blessed
 
-    lost = verdict(replace(evaluation, parent=Parent(0.92, max_drop=0.01)))
+    lost = verdict(replace(evaluation, parent=Parent("accuracy", 0.92, max_drop=0.01)))
     assert lost.reason == (
         "accuracy lies 0.0200 behind the float model's 0.9200, more than compress.max_accuracy_drop 0.0100 allows"
     )
-    unknown = verdict(replace(evaluation, parent=Parent(None, max_drop=1.0)))
+    unknown = verdict(replace(evaluation, parent=Parent("accuracy", None, max_drop=1.0)))
     assert not unknown.blessed
     assert "expected the float model's accuracy in the result of `evaluate`" in unknown.reason
     unanswered = verdict(replace(evaluation, n_examples=N_EXAMPLES + 1))
     assert unanswered.reason == "expected an answer to each of the 21 test examples, got 20"
 
-    written = evaluation_report.write(evaluation, tmp_path / "report", CLASSES)
+    written = evaluation_report.write(evaluation, tmp_path / "report", task, TARGET)
     assert written.blessed
     metrics, _ = evaluation_report.report.read(tmp_path / "report")
     assert metrics["accuracy_label_0"] == pytest.approx(0.8)
@@ -158,16 +204,17 @@ def test_a_model_exactly_at_its_bounds_is_accepted_and_one_that_lost_too_much_to
 
 def test_what_the_parent_reached_is_known_only_from_an_evaluation_that_accepted_it():
     reached = {"accuracy": 0.97}
-    assert Parent.judged_by(NodeResult(SUCCEEDED, metrics=reached), 0.01) == Parent(0.97, 0.01)
+    accepted = NodeResult(SUCCEEDED, metrics=reached)
+    assert parent_judged_by(accepted, "accuracy", 0.01) == Parent("accuracy", 0.97, 0.01)
     for unknown in (None, NodeResult(FAILED, metrics=reached), NodeResult(SUCCEEDED)):
-        assert Parent.judged_by(unknown, 0.01).accuracy is None
+        assert parent_judged_by(unknown, "accuracy", 0.01).value is None
 
 
 def test_a_model_that_answers_with_what_is_no_number_is_refused_although_each_answer_has_a_class(
     evaluate, model, tmp_path
 ):
     evaluation = evaluate(model(limit=125, steepness=np.nan))
-    found = evaluation_report.write(evaluation, tmp_path / "report", CLASSES)
+    found = evaluation_report.write(evaluation, tmp_path / "report", task, TARGET)
     assert not found.blessed
     assert "expected finite metrics, got" in found.reason
     assert "cross_entropy nan" in found.reason
@@ -187,10 +234,10 @@ def test_a_class_without_test_examples_is_refused_by_name(evaluate, right, examp
 
 def test_the_released_candidate_meets_every_gate_that_the_float_model_meets():
     placement = replace(manifest.NOWHERE, live_model="/nowhere/live")
-    pipeline = image_pipeline.create_pipeline(config.load("digits"), placement)
+    pipeline = wiring.create_pipeline(config.load("digits"), placement)
     nodes = {node.id: node for node in pipeline.components}
     judges = nodes["evaluate"], nodes["evaluate_compressed"]
     gates = [node.exec_properties["eval_config"] for node in judges]
     assert gates[0] == gates[1]
     for node in judges:
-        assert node.inputs["baseline_model"] is nodes[image_pipeline.LIVE_MODEL].outputs["result"]
+        assert node.inputs["baseline_model"] is nodes[wiring.LIVE_MODEL].outputs["result"]

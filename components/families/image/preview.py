@@ -1,11 +1,13 @@
-"""A contact sheet: originals in the first column, their varied copies beside them."""
+"""A contact sheet: originals in the first column, their augmented copies beside them."""
 
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from components import records
+from components.families.image import pixels
 
 ROWS = 8
 COLUMNS = 10
@@ -13,10 +15,8 @@ TILE_PX = 64
 GAP_PX = 4
 
 
-def _tile(example: records.tf.train.Example) -> Image.Image:
-    decoded = records.tf.io.decode_image(
-        example.features.feature[records.IMAGE].bytes_list.value[0], channels=3, expand_animations=False
-    )
+def _tile(example: tf.train.Example) -> Image.Image:
+    decoded = tf.io.decode_image(pixels.file_of(example), channels=3, expand_animations=False)
     return Image.fromarray(np.asarray(decoded)).resize((TILE_PX, TILE_PX), Image.Resampling.NEAREST)
 
 
@@ -27,7 +27,7 @@ def draw(examples_dir: str, path: Path) -> None:
     """
     rows: dict[str, list[Image.Image]] = {}
     for example in records.read_split(examples_dir, "train"):
-        original = example.features.feature[records.ID].bytes_list.value[0].decode().rpartition("#")
+        original = records.id_of(example).rpartition("#")
         name = original[0] or original[2]
         if name in rows or len(rows) < ROWS:
             row = rows.setdefault(name, [])

@@ -3,12 +3,14 @@
 import tensorflow_model_analysis as tfma
 
 from components import keras  # noqa: F401  the metrics are Keras's; its rules must be in force
-from components.evaluation.settings import EvaluationSettings
 from components.records import LABEL
+from components.tasks.classification import auc
+from components.tasks.classification.settings import EvaluationSettings
+from components.tasks.classification.target import TargetSettings
+from contract.errors import SettingsError
 
 ACCURACY = "SparseCategoricalAccuracy"
 CONFUSION = "MultiClassConfusionMatrixPlot"
-SPLIT = "test"
 
 
 def _model_spec(name: str, *, is_baseline: bool) -> tfma.ModelSpec:
@@ -49,14 +51,7 @@ def _not_behind(most: float) -> tfma.GenericChangeThreshold:
     )
 
 
-def of_candidate(settings: EvaluationSettings, n_classes: int, *, has_baseline: bool) -> tfma.EvalConfig:
-    """Returns the gates on a model: absolute and, where something is live, the change from it; overall and per class.
-
-    Args:
-        settings: The gates.
-        n_classes: One slice for each.
-        has_baseline: Whether the Evaluator gets the live model as its baseline.
-    """
+def _accuracy(settings: EvaluationSettings, n_classes: int, has_baseline: bool) -> tfma.MetricConfig:
     overall = tfma.MetricThreshold(
         value_threshold=_at_least(settings.min_accuracy),
         change_threshold=_not_behind(settings.max_drop_from_live) if has_baseline else None,
@@ -66,13 +61,44 @@ def of_candidate(settings: EvaluationSettings, n_classes: int, *, has_baseline: 
         change_threshold=_not_behind(settings.max_slice_drop_from_live) if has_baseline else None,
     )
     thresholds = [_on({}, overall)] + [_on({LABEL: str(label)}, per_class) for label in range(n_classes)]
-    accuracy = tfma.MetricConfig(class_name=ACCURACY, per_slice_thresholds=thresholds)
+    return tfma.MetricConfig(class_name=ACCURACY, per_slice_thresholds=thresholds)
+
+
+def _area_under_curve(settings: EvaluationSettings) -> tfma.MetricConfig:
+    """Returns the area under the ROC curve of the second class against the first."""
+    gate = []
+    if settings.min_auc is not None:
+        gate = [_on({}, tfma.MetricThreshold(value_threshold=_at_least(settings.min_auc)))]
+    return tfma.MetricConfig(class_name="RocAuc", module=auc.__name__, per_slice_thresholds=gate)
+
+
+def of_candidate(
+    settings: EvaluationSettings, target: TargetSettings, *, has_baseline: bool
+) -> tfma.EvalConfig:
+    """Returns the gates on a model: absolute and, where something is live, the change from it; overall and per class.
+
+    Args:
+        settings: The gates.
+        target: One slice for each of its classes.
+        has_baseline: Whether the Evaluator gets the live model as its baseline.
+
+    Raises:
+        SettingsError: If an area under the curve is asked of more than two classes.
+    """
+    n_classes = len(target.classes)
+    if settings.min_auc is not None and n_classes != 2:
+        raise SettingsError(
+            f"evaluate.min_auc: expected null, or two classes in data.classes, got {n_classes}: the area under the "
+            "ROC curve is that of two."
+        )
     others = [
         tfma.MetricConfig(class_name=name)
         for name in ("SparseCategoricalCrossentropy", "ExampleCount", CONFUSION)
     ]
+    of_two = [_area_under_curve(settings)] if n_classes == 2 else []
+    measured = [_accuracy(settings, n_classes, has_baseline), *others, *of_two]
     return tfma.EvalConfig(
         model_specs=_models(has_baseline),
         slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL])],
-        metrics_specs=[tfma.MetricsSpec(metrics=[accuracy, *others])],
+        metrics_specs=[tfma.MetricsSpec(metrics=measured)],
     )

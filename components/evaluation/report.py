@@ -1,0 +1,24 @@
+"""Turns what TFMA wrote into a report: metrics per slice, the task's pictures, and the verdict with its reason."""
+
+from pathlib import Path
+from typing import Any
+
+from components import report
+from components.evaluation.verdict import BASELINE, Evaluation, Verdict, metrics, verdict
+from components.tasks.interface import EvaluationReport
+
+
+def write(evaluation: Evaluation, folder: Path, task: EvaluationReport, target: Any) -> Verdict:
+    """Writes the report of an evaluation to `folder` and returns the verdict.
+
+    Args:
+        evaluation: What was evaluated.
+        folder: Made where it does not exist.
+        task: Its metrics and pictures.
+        target: The task's part of the configuration's section `data`.
+    """
+    candidate, live = metrics(evaluation.folder, task)
+    beside = {f"{BASELINE}_{name}": value for name, value in live.items()}
+    report.write(folder, metrics=candidate | beside)
+    task.draw(evaluation.folder, folder, target)
+    return verdict(evaluation, candidate, live, task)

@@ -1,0 +1,53 @@
+"""Sections of the configuration that every family extends by what is particular to its records."""
+
+from pydantic import Field
+
+from components.settings import Section
+
+
+class DataSettings(Section):
+    """Where the records come from, how they are split, and when ingestion gives up."""
+
+    source: str
+    """One of the family's sources."""
+
+    path: str = ""
+    """File or folder that the source reads; empty for one that brings its data along."""
+
+    eval_fraction: float = Field(0.1, gt=0, lt=0.5)
+    """Share of the records in the split `eval`."""
+
+    test_fraction: float = Field(0.1, gt=0, lt=0.5)
+    """Share of the records in the split `test`."""
+
+    max_quarantined_fraction: float = Field(0.01, ge=0, lt=1)
+    """Share of unusable records above which ingestion fails."""
+
+
+class ValidationSettings(Section):
+    """Expectations on any records, and on drift."""
+
+    min_records_per_split: int = Field(20, ge=1)
+    """Fewest records in each of train, eval and test."""
+
+    max_duplicate_fraction: float = Field(0.01, ge=0, le=1)
+    """Share of records that have the very content of another record."""
+
+    max_label_drift: float = Field(0.1, gt=0, le=1)
+    """Largest Jensen-Shannon divergence of the labels from the last accepted data (0: equal, 1: disjoint)."""
+
+
+class AugmentationSettings(Section):
+    """How many augmented copies the train split gets. Evaluation data is never touched."""
+
+    factor: int = Field(
+        3,
+        ge=1,
+        le=50,
+        title="Augmentation factor",
+        description="Size of the train split as a multiple; 1 adds none.",
+    )
+    """Size of the augmented train split as a multiple of the original; 1 adds nothing."""
+
+    seed: int = Field(17, ge=0)
+    """The same seed and data give the same copies."""

@@ -1,0 +1,26 @@
+"""What a source of records yields, and what is said of a record that cannot be used. Standard library only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RawRecord:
+    r"""One labelled record, unchecked.
+
+    Attributes:
+        id: Unique and stable: the same record has the same id on every ingestion. Bytes that are not UTF-8 are
+            written as `\xff`, and a backslash as two.
+        content: Bytes that the family reads, such as those of an image file. Records with the same content share a
+            split.
+        label: As the source has it, spelled like the id.
+        problem: Why there is nothing in `content` to be read, where the source knows; empty otherwise.
+    """
+
+    id: str
+    content: bytes
+    label: str
+    problem: str = ""
+
+
+class UnusableRecordError(ValueError):
+    """A record cannot be used; the text says what was expected and what is there."""

@@ -1,0 +1,164 @@
+"""What a task is: a package with these modules, each with the names of one protocol.
+
+| module       | protocol           | who asks                                   |
+|--------------|--------------------|--------------------------------------------|
+| `settings`   | `Settings`         | the configuration                          |
+| `labels`     | `Labels`           | `ingest`, the schema                       |
+| `facts`      | `Facts`            | `validate`                                 |
+| `training`   | `Training`         | `train`, `compress`                        |
+| `evaluation` | `Evaluation`       | the configuration of TFX's Evaluator       |
+| `report`     | `EvaluationReport` | who tells how a model was judged           |
+| `comparison` | `Comparison`       | who compares a model with a registered one |
+| `headline`   | `Headline`         | who shows what runs are compared by        |
+
+A task knows no family. `target` is everywhere the part of the configuration's section `data` that says what is to be
+learnt. As with families, a node is told the module that it runs, and `__init__.py` stays empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import tensorflow_model_analysis as tfma
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    from components.headline import Figure
+    from components.keras import keras, tf
+    from components.settings import Section
+
+
+class Settings(Protocol):
+    """The task's sections of the configuration. Imports pydantic, nothing of TensorFlow."""
+
+    TargetSettings: type[Section]
+    """What is to be learnt: part of the section `data`."""
+
+    TrainingSettings: type[Section]
+    """Part of the section `train`."""
+
+    EvaluationSettings: type[Section]
+    """The section `evaluate`: the gates on every model."""
+
+    CompressionGates: type[Section]
+    """Part of the section `compress`: what may be lost."""
+
+
+class Labels(Protocol):
+    """From what a source calls a record to the feature `label`."""
+
+    TargetSettings: type[Section]
+
+    def encode(self, label: str, target: Any) -> tf.train.Feature:
+        """Returns the feature `label`.
+
+        Raises:
+            UnusableRecordError: If the target has no such label.
+        """
+
+    def declare(self, feature: schema_pb2.Feature, target: Any) -> None:
+        """Says of the label in a schema what does not depend on any data."""
+
+
+class Facts(Protocol):
+    """What can be expected of labels."""
+
+    TargetSettings: type[Section]
+
+    def decode(self, feature: tf.train.Feature) -> float:
+        """Returns the number that the feature `label` holds."""
+
+    def expectations(self, target: Any) -> list[Any]:
+        """Returns Great Expectations on the column `label`, which holds what `decode` returns."""
+
+
+class Training(Protocol):
+    """The end of the network, and what it is trained towards."""
+
+    TargetSettings: type[Section]
+    TrainingSettings: type[Section]
+
+    LABEL: tf.io.FixedLenFeature
+    """How the feature `label` is parsed."""
+
+    LOSS: str
+    """Keras's name of the loss."""
+
+    METRICS: Sequence[str]
+    """Keras's names of what is watched."""
+
+    SCORE: str
+    """What `score` measures, as metrics are called."""
+
+    def head(self, target: Any) -> Callable[[Any], Any]:
+        """Returns the last layers: from features `[n, ...]` to outputs."""
+
+    def answers(self, outputs: tf.Tensor, target: Any) -> dict[str, tf.Tensor]:
+        """Returns the named outputs that a served model gives for the network's outputs."""
+
+    def weigh(self, data: tf.data.Dataset, examples_dir: str, target: Any, settings: Any) -> tf.data.Dataset:
+        """Adds a weight to each example of the train split where the settings want it."""
+
+    def score(self) -> keras.metrics.Metric:
+        """Returns a fresh metric of labels and the network's outputs; higher is better."""
+
+
+class Evaluation(Protocol):
+    """The gates, as TFX's Evaluator takes them."""
+
+    TargetSettings: type[Section]
+    EvaluationSettings: type[Section]
+
+    def of_candidate(self, settings: Any, target: Any, *, has_baseline: bool) -> tfma.EvalConfig:
+        """Returns the gates on a model, and the slices and metrics that it is judged by."""
+
+
+class EvaluationReport(Protocol):
+    """How the judgement is told."""
+
+    TargetSettings: type[Section]
+
+    NAMES: Mapping[str, str]
+    """By TFMA's name of each metric that is told, ours."""
+
+    OVERALL: frozenset[str]
+    """Which of ours say something of all examples together only, and nothing of a slice."""
+
+    def draw(self, evaluation_dir: str, folder: Path, target: Any) -> None:
+        """Adds pictures of an evaluation to a report."""
+
+    def table(self, metrics: Mapping[str, float], target: Any) -> Iterator[str]:
+        """Yields Markdown: the model's metrics beside those of the live one, which begin with `baseline_`."""
+
+
+class Comparison(Protocol):
+    """Whether a registered model answers the question that a run asks."""
+
+    TargetSettings: type[Section]
+
+    def outputs(self, target: Any) -> dict[str, tuple[str, list[int | None]]]:
+        """Returns dtype and shape of each output of a served model; `None` for the batch."""
+
+    def tags(self, target: Any) -> dict[str, str]:
+        """Returns the tags of a version by which a later run knows what its outputs mean."""
+
+    def difference(self, outputs: Mapping[str, Sequence[Any]], tags: Mapping[str, str], target: Any) -> str:
+        """Says why a version's answers mean something else; nothing where they do not.
+
+        Args:
+            outputs: Dtype and shape of each of the version's outputs.
+            tags: Of the version.
+            target: Of the run.
+        """
+
+
+class Headline(Protocol):
+    """The figures that one compares models by. Imports no TensorFlow."""
+
+    PRIMARY: str
+    """The metric that what is lost to compression is measured by; its gate is `compress.max_<PRIMARY>_drop`."""
+
+    FIGURES: Sequence[Figure]
+    """As the evaluations measure them."""
