@@ -11,7 +11,7 @@ from tenacity import Retrying, retry_if_not_result, retry_if_result, stop_after_
 
 from cli.console import table
 from cli.progress import Progress
-from contract.environment import manifests_dir
+from contract.environment import configure_logs, manifests_dir
 from contract.errors import SettingsError, UnavailableError
 from contract.exit_codes import REFUSED
 from contract.manifest import training_dag_id
@@ -65,11 +65,10 @@ def _refuse_while_airflow_runs_it(folder: RunFolder) -> None:
 
 def _here(pipeline: str, run: Callable[..., dict[str, Any]]) -> int:
     click.echo("Importing TFX and TensorFlow ...")
-    from contract import logs
     from pipelines.execution import local_run
     from pipelines.execution.cancellation import Cancellation
 
-    logs.configure()
+    configure_logs()
     with Cancellation() as cancellation, Progress(f"slipway run {pipeline}") as progress:
         summary = run(local_run, progress.update, cancellation)
     code = say_summary(summary)

@@ -1,11 +1,14 @@
-"""What a process of the ML side finds in its environment: how TensorFlow behaves, and what crosses from Airflow.
+"""How a process of the ML side is set up: how TensorFlow behaves, what is logged, what crosses from Airflow.
 
 Standard library only.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,10 +47,24 @@ PASSED_NAMES = frozenset(
 )
 PASSED_PREFIXES = ("LC_", "SLIPWAY_", "CUDA_", "NVIDIA_", "TF_")
 
+OUR_PACKAGES = ("components", "contract", "pipelines", "serving")
+
 
 def for_tensorflow(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Returns the variables that TensorFlow is imported under; what the environment says of one wins."""
     return {name: environment.get(name, value) for name, value in TENSORFLOW.items()}
+
+
+def configure_logs() -> None:
+    """Sends our own lines to stdout and keeps TFX's protocol buffers and others' deprecations out of the log."""
+    logging.basicConfig(
+        stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S", force=True
+    )
+    for package in OUR_PACKAGES:
+        logging.getLogger(package).setLevel(logging.INFO)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
 def of_ml_process(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -14,7 +14,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from contract import environment, exit_codes, failures, logs
+from contract import environment, exit_codes, failures
 from contract.addresses import no_proxy, tracking_uri
 from contract.failures import Cancelled, cancel
 from contract.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
@@ -99,7 +99,7 @@ def main() -> int:
     for name in ("--pipeline", "--run-id", "--node"):
         parser.add_argument(name, required=True)
     arguments = parser.parse_args()
-    logs.configure()
+    environment.configure_logs()
     os.environ.update(no_proxy())
     return run(arguments.pipeline, arguments.run_id, arguments.node)
 

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from contract import failures, logs
+from contract import environment, failures
 from contract.addresses import grpc_target, tracking_uri
 from contract.errors import SettingsError
 from contract.failures import Cancelled, cancel
@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--version", type=int)
     parser.add_argument("--by", default="somebody", help="Who wants it; shown in the registry.")
     arguments = parser.parse_args()
-    logs.configure()
+    environment.configure_logs()
     signal.signal(signal.SIGTERM, cancel)
     try:
         served = _act(arguments)

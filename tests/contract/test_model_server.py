@@ -13,7 +13,7 @@ def test_an_installed_tensorflow_serving_is_preferred(tmp_path, monkeypatch):
 
 
 def test_the_embedded_server_knows_every_flag(tmp_path):
-    from serving.server import flags
+    from serving.server.start import flags
 
     told = [*model_server.flags(8500, 8501), *model_server.release_flags(tmp_path / "models.config")]
     parsed = flags.parse(told)

@@ -9,7 +9,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-from contract import environment, logs
+from contract import environment
 from contract.errors import SlipwayError
 from contract.state import StateFolder
 from pipelines.execution.worker.server import Server, Stale, start_over
@@ -33,7 +33,7 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> int:
     """Is the entry point of the program."""
-    logs.configure()
+    environment.configure_logs()
     signal.signal(signal.SIGTERM, _end)
     started = time.monotonic()
     try:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from contract import logs
+from contract import environment
 from contract.errors import SlipwayError
 from contract.run_folder import RunFolder
 from contract.worker_protocol import LONGEST_REQUEST, REQUEST_TIMEOUT_S, Answer, Request
@@ -53,7 +53,7 @@ class _Handler(socketserver.BaseRequestHandler):
 def _run(request: Request) -> int:
     from pipelines.execution import node
 
-    logs.configure()
+    environment.configure_logs()
     return node.run(request.pipeline, request.run_id, request.node)
 
 
