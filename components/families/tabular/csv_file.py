@@ -1,0 +1,108 @@
+"""Reads a CSV file: a header, then a record on each line."""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.families.tabular.data import DataSettings, positions
+from components.families.tabular.row import content_of
+from components.source import RawRecord
+from contract.errors import DataError
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets begin a file with it
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields the lines that are not blank, each with its number from 1."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+                if text.strip():
+                    yield number, text.rstrip(b"\r\n")
+    except OSError as error:
+        raise DataError(
+            f"Ingestion expected a CSV file at {path}, and it cannot be read: {error.strerror}. Change data.path in "
+            "the pipeline's configuration, or let whoever runs Slipway read it; then clear `ingest`."
+        ) from error
+
+
+def _cells(line: bytes) -> list[str]:
+    r"""Returns the cells of one line; bytes that are not UTF-8 are written as `\xff`, a backslash as two.
+
+    Each line is read by itself: a quote that nobody closed spoils its own line, and swallows no other.
+
+    Raises:
+        csv.Error: If the line cannot be read.
+    """
+    (cells,) = csv.reader([line.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")], strict=True)
+    return cells
+
+
+class _Ids:
+    """Gives each record an id that no other has.
+
+    Args:
+        named: Whether the file has a column of ids.
+    """
+
+    def __init__(self, named: bool) -> None:
+        self._named, self._seen = named, Counter[str]()
+
+    def of(self, cell: str, content: bytes, label: str) -> tuple[str, str]:
+        """Returns the id of a record, and what is wrong with it, where something is."""
+        if self._named:
+            self._seen[cell] += 1
+            if not cell:
+                return cell, "expected an id, got nothing"
+            repeated = self._seen[cell] > 1
+            return cell, f"expected an id that no line above has, got {cell!r}" if repeated else ""
+        made = f"row-{hashlib.sha256(content + label.encode()).hexdigest()[:16]}"
+        self._seen[made] += 1
+        return made if self._seen[made] == 1 else f"{made}-{self._seen[made]}", ""
+
+
+def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
+    """Yields a record for each line after the header.
+
+    A line that cannot be a record has the id `line-<number>`, its bytes as content, and says what is wrong with it.
+
+    Raises:
+        DataError: If the file cannot be read, or its header lacks a column.
+    """
+    path = Path(settings.path)
+    lines = _lines(path)
+    header = _header(path, lines)
+    places = positions(header, settings.columns, str(path))
+    (label_place,) = positions(header, [settings.label_column], str(path))
+    id_places = positions(header, filter(None, [settings.id_column]), str(path))
+    ids = _Ids(bool(id_places))
+    for number, line in lines:
+        try:
+            cells = _cells(line)
+        except csv.Error as error:
+            yield RawRecord(f"line-{number}", line, "", f"expected a line of CSV, got {error}")
+            continue
+        if len(cells) != len(header):
+            wrong = f"expected {len(header)} fields, as the header has, got {len(cells)}"
+            yield RawRecord(f"line-{number}", line, "", wrong)
+            continue
+        content, label = content_of([cells[place] for place in places]), cells[label_place].strip()
+        cell = "".join(cells[place].strip() for place in id_places)
+        record_id, problem = ids.of(cell, content, label)
+        if problem:
+            yield RawRecord(f"line-{number}", line, label, problem)
+        else:
+            yield RawRecord(record_id, content, label)
+
+
+def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[str]:
+    number, line = next(lines, (0, b""))
+    if not number:
+        raise DataError(f"Ingestion expected a header and records in {path}, and the file is empty.")
+    try:
+        return [cell.strip() for cell in _cells(line)]
+    except csv.Error as error:
+        raise DataError(f"Expected a header of CSV on line {number} of {path}, got {error}.") from error
