@@ -34,7 +34,7 @@ def test_its_sections_are_part_of_the_configuration_and_stages_that_it_lacks_are
     found = config.load("words", {"train.epochs": 2})
     assert (found.candidate, found.train.units, found.record.vowels) == ("float", 4, "aeiou")
     assert {"augment.factor", "compress.final_sparsity"}.isdisjoint(form.schema(found))
-    nodes = {node["id"]: node["upstream"] for node in manifest.compile_manifest(found)["nodes"]}
+    nodes = {node.id: list(node.upstream) for node in manifest.compile_manifest(found).nodes}
     assert nodes["train"] == ["validate"]
     assert nodes["infra_validate"] == ["evaluate"]
 
