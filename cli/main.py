@@ -23,7 +23,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Nightly retraining of image models: Airflow, TFX, MLflow, TensorFlow Serving."""
+    """Nightly retraining: Airflow, TFX, MLflow, TensorFlow Serving."""
     from contract.addresses import no_proxy
 
     os.environ.update(no_proxy())
