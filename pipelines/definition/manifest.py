@@ -28,7 +28,8 @@ from contract.model_server import BINARY
 from pipelines.definition import form
 from pipelines.definition import nodes as graph
 from pipelines.definition.config import PipelineConfig
-from pipelines.definition.pipeline import Placement, create_pipeline
+from pipelines.definition.pipeline import create_pipeline
+from pipelines.definition.runtime_config import RuntimeConfig
 
 # What a run depends on. The rest, such as the schedule and time limits, is Airflow's alone.
 PARTS: dict[str, Callable[[Manifest], Any]] = {
@@ -37,7 +38,7 @@ PARTS: dict[str, Callable[[Manifest], Any]] = {
 }
 
 # The graph is the same wherever it runs: nothing of a machine gets into a manifest.
-NOWHERE = Placement(
+NOWHERE = RuntimeConfig(
     pipeline_root="/nowhere",
     tracking_uri="http://nowhere",
     grpc_target="nowhere:0",

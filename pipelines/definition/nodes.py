@@ -103,7 +103,7 @@ NODES = (
         INGEST,
         "component",
         "data",
-        "Reads the source into tf.Examples, split by a hash of each image. Unreadable records go to "
+        "Reads the source into tf.Examples, split by a hash of each record's content. Unusable records go to "
         "quarantine with a reason each; too many of them fail the task.",
     ),
     NodeSpec(STATISTICS, "component", "data", "TFX StatisticsGen: statistics of every feature and split."),
@@ -119,14 +119,14 @@ NODES = (
         VALIDATE,
         "component",
         "data",
-        "Great Expectations on facts of every image, the anomalies, and drift from the last accepted data. Any "
+        "Great Expectations on facts of every example, the anomalies, and drift from the last accepted data. Any "
         "broken expectation fails the task; the Data Docs are on its MLflow run.",
     ),
     NodeSpec(
         AUGMENT,
         "component",
         "data",
-        "Enlarges the train split by varied copies, seeded. Evaluation data stays as it is.",
+        "Enlarges the train split by augmented copies, seeded. Evaluation data stays as it is.",
     ),
     NodeSpec(
         TRAIN,

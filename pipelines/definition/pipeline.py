@@ -1,8 +1,6 @@
-"""Wires the components of a pipeline. Pure: configuration and placement in, TFX pipeline out."""
+"""Wires the components of a pipeline. Pure: configurations in, TFX pipeline out."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tfx import v1 as tfx
@@ -23,6 +21,7 @@ from components.training.settings import TrainingSettings
 from components.validation import schema as schemas
 from components.validation.component import DataValidator
 from pipelines.definition.config import PipelineConfig
+from pipelines.definition.runtime_config import RuntimeConfig
 
 LIVE_MODEL = "live_model"
 ACCEPTED_STATISTICS = "accepted_statistics"
@@ -39,60 +38,29 @@ BEAM_ARGS = [
 ]
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where a run reads and writes, and what it is compared with.
-
-    Attributes:
-        pipeline_root: Folder of the artifacts.
-        tracking_uri: MLflow server.
-        grpc_target: `host:port` of the model server.
-        models_dir: Folder that the model server serves from.
-        server_command: Program and first arguments of a model server.
-        server_version: Which code that program is.
-        source_digest: Digest of the data.
-        judged_against: Version that is live when the model may go live without a person; `None` for none.
-        live_model: Model artifact folder of the version to compare with; `None` where there is none.
-        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
-        schema: File of the schema that the data is held to; `None` infers one from the data.
-    """
-
-    pipeline_root: str
-    tracking_uri: str
-    grpc_target: str
-    models_dir: str
-    server_command: Sequence[str]
-    server_version: str
-    source_digest: str
-    judged_against: int | None = None
-    live_model: str | None = None
-    accepted_statistics: str | None = None
-    schema: str | None = None
-
-
-def _data(config: PipelineConfig, placement: Placement) -> dict[str, BaseNode]:
+def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]:
     labels = config.task_module("labels")
     ingest = RecordExampleGen(
         family=config.family_module("ingestion"),
         task=labels,
         settings=config.source.model_dump_json(),
         target=config.target.model_dump_json(),
-        source_digest=placement.source_digest,
+        source_digest=runtime.source_digest,
     ).with_id("ingest")
     examples = ingest.outputs["examples"]
     statistics = tfx.components.StatisticsGen(
         examples=examples,
         stats_options=schemas.statistics_options(plugins.load(labels, tasks.Labels), config.target),
     ).with_id("statistics")
-    schema = _schema(placement, statistics)
+    schema = _schema(runtime, statistics)
     anomalies = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     ).with_id("anomalies")
     nodes = {"ingest": ingest, "statistics": statistics, "schema": schema, "anomalies": anomalies}
     accepted = {}
-    if placement.accepted_statistics:
+    if runtime.accepted_statistics:
         nodes[ACCEPTED_STATISTICS] = tfx.dsl.Importer(
-            source_uri=placement.accepted_statistics,
+            source_uri=runtime.accepted_statistics,
             artifact_type=standard_artifacts.ExampleStatistics,
             properties={"split_names": statistics_splits()},
         ).with_id(ACCEPTED_STATISTICS)
@@ -127,9 +95,9 @@ def _to_train_on(nodes: dict[str, BaseNode]) -> BaseChannel:
     return nodes["ingest"].outputs["examples"]
 
 
-def _schema(placement: Placement, statistics: BaseNode) -> BaseNode:
-    if placement.schema:
-        imported = tfx.components.ImportSchemaGen(schema_file=placement.schema).with_id("schema")
+def _schema(runtime: RuntimeConfig, statistics: BaseNode) -> BaseNode:
+    if runtime.schema:
+        imported = tfx.components.ImportSchemaGen(schema_file=runtime.schema).with_id("schema")
         imported.add_upstream_node(statistics)  # one graph, whether the schema is imported or inferred
         return imported
     return tfx.components.SchemaGen(
@@ -171,7 +139,7 @@ def training_arguments(config: PipelineConfig) -> dict[str, Any]:
     }
 
 
-def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
+def _train_and_evaluate(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, BaseNode]) -> None:
     nodes["train"] = tfx.components.Trainer(
         run_fn="components.training.run_fn.run_fn",
         examples=_to_train_on(nodes),
@@ -181,9 +149,9 @@ def _train_and_evaluate(config: PipelineConfig, placement: Placement, nodes: dic
         custom_config=training_arguments(config),
     ).with_id("train")
     nodes["train"].add_upstream_node(nodes["validate"])
-    if placement.live_model:
+    if runtime.live_model:
         nodes[LIVE_MODEL] = tfx.dsl.Importer(
-            source_uri=placement.live_model, artifact_type=standard_artifacts.Model
+            source_uri=runtime.live_model, artifact_type=standard_artifacts.Model
         ).with_id(LIVE_MODEL)
     nodes["evaluate"] = _evaluator("evaluate", nodes, config, model=nodes["train"].outputs["model"])
 
@@ -207,7 +175,7 @@ def _compress(config: PipelineConfig, section: Section, nodes: dict[str, BaseNod
     )
 
 
-def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, BaseNode]) -> None:
+def _release(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, BaseNode]) -> None:
     compressed = "compress" in nodes
     candidate = (
         nodes["compress"].outputs["compressed_model"] if compressed else nodes["train"].outputs["model"]
@@ -219,28 +187,28 @@ def _release(config: PipelineConfig, placement: Placement, nodes: dict[str, Base
         settings=config.infra_validate.model_dump_json(),
         record=config.record.model_dump_json(),
         model_name=config.name,
-        server_command=json.dumps(list(placement.server_command)),
-        server_version=placement.server_version,
+        server_command=json.dumps(list(runtime.server_command)),
+        server_version=runtime.server_version,
     ).with_id("infra_validate")
     nodes["infra_validate"].add_upstream_node(nodes["evaluate_compressed" if compressed else "evaluate"])
     nodes["register"] = ModelRegistrar(
         model=nodes["infra_validate"].outputs["servable_model"],
         model_name=config.name,
-        tracking_uri=placement.tracking_uri,
-        grpc_target=placement.grpc_target,
-        models_dir=placement.models_dir,
+        tracking_uri=runtime.tracking_uri,
+        grpc_target=runtime.grpc_target,
+        models_dir=runtime.models_dir,
         **({"tflite_model": nodes["compress"].outputs["tflite_model"]} if compressed else {}),
     ).with_id("register")
     nodes["push"] = VerifiedPusher(
         registered_version=nodes["register"].outputs["registered_version"],
-        tracking_uri=placement.tracking_uri,
-        grpc_target=placement.grpc_target,
-        models_dir=placement.models_dir,
-        judged_against=placement.judged_against or 0,
+        tracking_uri=runtime.tracking_uri,
+        grpc_target=runtime.grpc_target,
+        models_dir=runtime.models_dir,
+        judged_against=runtime.judged_against or 0,
     ).with_id("push")
 
 
-def create_pipeline(config: PipelineConfig, placement: Placement) -> tfx.dsl.Pipeline:
+def create_pipeline(config: PipelineConfig, runtime: RuntimeConfig) -> tfx.dsl.Pipeline:
     """Returns the TFX pipeline; node ids are the ids that Airflow and MLflow show.
 
     A gate is an edge without data: what follows an evaluation waits for it, and reads the model itself, so
@@ -248,17 +216,17 @@ def create_pipeline(config: PipelineConfig, placement: Placement) -> tfx.dsl.Pip
 
     Args:
         config: What to do.
-        placement: Where to read and write.
+        runtime: Where to read and write.
     """
-    nodes = _data(config, placement)
-    _train_and_evaluate(config, placement, nodes)
+    nodes = _data(config, runtime)
+    _train_and_evaluate(config, runtime, nodes)
     section = config.section("compress")
     if section and config.candidate == "compressed":
         _compress(config, section, nodes)
-    _release(config, placement, nodes)
+    _release(config, runtime, nodes)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=placement.pipeline_root,
+        pipeline_root=runtime.pipeline_root,
         components=list(nodes.values()),
         enable_cache=True,
         beam_pipeline_args=BEAM_ARGS,

@@ -18,7 +18,7 @@ from serving.registry.registry import Registry
 logger = logging.getLogger(__name__)
 
 # Tags of a registered version.
-FINGERPRINT = "slipway.fingerprint"
+RUN_DIGEST = "slipway.fingerprint"
 COMPARED_WITH = "slipway.compared_with"
 NOTHING = "none"
 
@@ -28,14 +28,14 @@ class Comparison:
     """What a run is compared with.
 
     Attributes:
-        fingerprint: Of the run.
+        digest: Of the run.
         live: Version that is live; `None` while nothing is.
         version: Version to compare with; `None` for none.
         model: Folder of its Model artifact.
         reason: Why the run is compared with nothing although something is live; empty where nothing stands in the way.
     """
 
-    fingerprint: str
+    digest: str
     live: int | None = None
     version: int | None = None
     model: str | None = None
@@ -56,10 +56,10 @@ class Comparison:
 
     def tags(self) -> dict[str, str]:
         """Returns the tags by which a later run recognises that it repeats this one."""
-        return {FINGERPRINT: self.fingerprint, COMPARED_WITH: str(self.version or NOTHING)}
+        return {RUN_DIGEST: self.digest, COMPARED_WITH: str(self.version or NOTHING)}
 
 
-def fingerprint(data_digest: str, config: PipelineConfig, code: Mapping[str, Code]) -> str:
+def run_digest(data_digest: str, config: PipelineConfig, code: Mapping[str, Code]) -> str:
     """Returns a digest of everything that decides what a run's model is.
 
     Args:
@@ -75,34 +75,34 @@ def fingerprint(data_digest: str, config: PipelineConfig, code: Mapping[str, Cod
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def choose(registry: Registry, config: PipelineConfig, fingerprint: str, folder: Path) -> Comparison:
+def choose(registry: Registry, config: PipelineConfig, digest: str, folder: Path) -> Comparison:
     """Chooses the version to compare with, and has its files at hand.
 
     Args:
         registry: Of the models.
         config: Of the run, resolved.
-        fingerprint: Of the run.
+        digest: Of the run.
         folder: Of the pipeline; keeps what is fetched.
     """
     live = registry.live(config.name)
     if live is None:
-        return Comparison(fingerprint)
+        return Comparison(digest)
     reason = ""
-    for version in _candidates(registry, config.name, live, fingerprint):
+    for version in _candidates(registry, config.name, live, digest):
         try:
             model = live_model.comparable(registry, config, version, folder)
         except live_model.IncomparableError as error:
             reason = f"{config.name} version {version} cannot be compared with this run's model: {error}"
             logger.warning("%s", reason)
         else:
-            return Comparison(fingerprint, live, version, model)
-    return Comparison(fingerprint, live, reason=reason)
+            return Comparison(digest, live, version, model)
+    return Comparison(digest, live, reason=reason)
 
 
-def _candidates(registry: Registry, name: str, live: int, fingerprint: str) -> list[int]:
+def _candidates(registry: Registry, name: str, live: int, digest: str) -> list[int]:
     """Returns the versions to compare with: the first one that can be; none where a repetition had none."""
     versions = {int(found.version): found.tags for found in registry.versions(name)}
-    same = [version for version, tags in versions.items() if tags.get(FINGERPRINT) == fingerprint]
+    same = [version for version, tags in versions.items() if tags.get(RUN_DIGEST) == digest]
     if same != [live]:
         return [live]  # also where it was repeated, and came to another model
     earlier = versions[live].get(COMPARED_WITH, NOTHING)

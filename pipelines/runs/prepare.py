@@ -16,10 +16,11 @@ from pipelines.definition import form, manifest
 from pipelines.definition import pipeline as wiring
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import INGEST, JUDGES, TRAIN
-from pipelines.definition.pipeline import Placement, create_pipeline
+from pipelines.definition.pipeline import create_pipeline
+from pipelines.definition.runtime_config import RuntimeConfig
 from pipelines.lineage import code_version, launch, metadata
 from pipelines.runs import baseline as comparison
-from pipelines.runs import placement, resume
+from pipelines.runs import resume, runtime_config
 from pipelines.tracking.tracker import Tracker
 from serving.registry.registry import Registry
 
@@ -83,26 +84,26 @@ def run(folder: RunFolder) -> str:
     if prepared and not _takes_data(folder, request["done"]):
         return _go_on(folder, prepared, request["done"])
     config = configuration.parse(prepared["config"], RUN) if prepared else _configured(folder, request)
-    placed = placement.on_data_of_now(folder, config)
-    outdated = _outdated(folder, prepared, placed.source_digest, request["done"])
-    compared = _compile(folder, config, placed)
+    runtime = runtime_config.on_data_of_now(folder, config)
+    outdated = _outdated(folder, prepared, runtime.source_digest, request["done"])
+    compared = _compile(folder, config, runtime)
     tags = {
         "slipway.pipeline": config.name,
-        "slipway.data_digest": placed.source_digest,
+        "slipway.data_digest": runtime.source_digest,
         "slipway.code_version": code_version.current(),
         **_meaning(config),
         **compared.tags(),
         **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
     }
-    tracker = Tracker(placed.tracking_uri, config.name)
+    tracker = Tracker(runtime.tracking_uri, config.name)
     parent = _open(tracker, folder, config, tags)
     # Before run.json: killed in between, the data is still that of before, and all this is done again.
     _forget_results(folder, set(request["done"]) - set(outdated))
     prepared = {
         "config": config.model_dump(),
-        "data_digest": placed.source_digest,
-        "accepted_statistics": placed.accepted_statistics,
-        "schema": placed.schema,
+        "data_digest": runtime.source_digest,
+        "accepted_statistics": runtime.accepted_statistics,
+        "schema": runtime.schema,
         "code_version": tags["slipway.code_version"],
         "tracking_uri": tracker.uri,
         "experiment_id": tracker.experiment_id,
@@ -111,7 +112,7 @@ def run(folder: RunFolder) -> str:
         "outdated": outdated,
     }
     _keep(folder, prepared, compared, tracker)
-    logger.info("Data %s, code %s", placed.source_digest[:12], tags["slipway.code_version"])
+    logger.info("Data %s, code %s", runtime.source_digest[:12], tags["slipway.code_version"])
     return tracker.url(parent)
 
 
@@ -143,13 +144,13 @@ def _with_code_of_now(folder: RunFolder, prepared: Mapping[str, Any], tracker: T
 def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> None:
     """Compiles the run once more, with the same data and configuration, against what is live now."""
     config = configuration.parse(prepared["config"], RUN)
-    placed = placement.on_known_data(
+    runtime = runtime_config.on_known_data(
         folder,
         source_digest=prepared["data_digest"],
         accepted_statistics=prepared["accepted_statistics"],
         schema=prepared["schema"],
     )
-    _keep(folder, prepared, _compile(folder, config, placed), tracker)
+    _keep(folder, prepared, _compile(folder, config, runtime), tracker)
 
 
 def _keep(
@@ -181,16 +182,16 @@ def _meaning(config: PipelineConfig) -> dict[str, str]:
     return {name: value for name, value in tags.items() if len(value) <= LONGEST_TAG}
 
 
-def _compile(folder: RunFolder, config: PipelineConfig, placed: Placement) -> comparison.Comparison:
+def _compile(folder: RunFolder, config: PipelineConfig, runtime: RuntimeConfig) -> comparison.Comparison:
     """Compiles the run once it is known what its model is compared with."""
-    without = launch.compile_run(create_pipeline(config, placed), folder.run_id)
+    without = launch.compile_run(create_pipeline(config, runtime), folder.run_id)
     compared = comparison.choose(
-        Registry(placed.tracking_uri),
+        Registry(runtime.tracking_uri),
         config,
-        comparison.fingerprint(placed.source_digest, config, launch.code_of(without)),
+        comparison.run_digest(runtime.source_digest, config, launch.code_of(without)),
         folder.pipeline_dir,
     )
-    complete = replace(placed, judged_against=compared.judged_against, live_model=compared.model)
+    complete = replace(runtime, judged_against=compared.judged_against, live_model=compared.model)
     representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
     folder.write(PIPELINE_IR, launch.to_json(representation))
     _import(representation, folder)

@@ -5,39 +5,38 @@ from collections.abc import Mapping
 from components import plugins
 from components.headline import Figure
 from components.tasks.interface import Headline
+from pipelines.definition.nodes import AUGMENT, COMPRESS, INFRA_VALIDATE, INGEST, REGISTER
 
 # Of the model itself, whatever it was made for: noted on each registered version.
 MODEL = (
     Figure(
         "float_saved_model_bytes",
         "Size, float SavedModel",
-        "compress",
+        COMPRESS,
         "float_saved_model_bytes",
         "{:,.0f} bytes",
     ),
     Figure(
         "compressed_saved_model_bytes",
         "Size, compressed SavedModel",
-        "compress",
+        COMPRESS,
         "compressed_saved_model_bytes",
         "{:,.0f} bytes",
     ),
-    Figure("int8_tflite_bytes", "Size, int8 TFLite", "compress", "int8_tflite_bytes", "{:,.0f} bytes"),
-    Figure("sparsity", "Sparsity", "compress", "sparsity", "{:.4f}"),
-    Figure("latency_p50_ms", "Latency p50", "infra_validate", "latency_p50_ms", "{:.1f} ms"),
-    Figure("latency_p99_ms", "Latency p99", "infra_validate", "latency_p99_ms", "{:.1f} ms"),
+    Figure("int8_tflite_bytes", "Size, int8 TFLite", COMPRESS, "int8_tflite_bytes", "{:,.0f} bytes"),
+    Figure("sparsity", "Sparsity", COMPRESS, "sparsity", "{:.4f}"),
+    Figure("latency_p50_ms", "Latency p50", INFRA_VALIDATE, "latency_p50_ms", "{:.1f} ms"),
+    Figure("latency_p99_ms", "Latency p99", INFRA_VALIDATE, "latency_p99_ms", "{:.1f} ms"),
 )
 
 # Of the run.
 RUN = (
-    Figure("records_train", "Records, train", "ingest", "records_train", "{:,.0f}"),
-    Figure("records_eval", "Records, eval", "ingest", "records_eval", "{:,.0f}"),
-    Figure("records_test", "Records, test", "ingest", "records_test", "{:,.0f}"),
-    Figure("augmented_train", "Records, train, augmented", "augment", "records_train", "{:,.0f}"),
-    Figure(
-        "tflite_gzip_ratio", "int8 by float TFLite, after gzip", "compress", "tflite_gzip_ratio", "{:.3f}"
-    ),
-    Figure("version", "Version", "register", "version", "{:.0f}"),
+    Figure("records_train", "Records, train", INGEST, "records_train", "{:,.0f}"),
+    Figure("records_eval", "Records, eval", INGEST, "records_eval", "{:,.0f}"),
+    Figure("records_test", "Records, test", INGEST, "records_test", "{:,.0f}"),
+    Figure("augmented_train", "Records, train, augmented", AUGMENT, "records_train", "{:,.0f}"),
+    Figure("tflite_gzip_ratio", "int8 by float TFLite, after gzip", COMPRESS, "tflite_gzip_ratio", "{:.3f}"),
+    Figure("version", "Version", REGISTER, "version", "{:.0f}"),
 )
 
 

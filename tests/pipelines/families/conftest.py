@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from contract.run_folder import RunFolder
+from contract.run_folder import REQUEST, RunFolder
 from pipelines.definition import config
 from pipelines.execution.node import Attempt
 from pipelines.lineage import code_digest
-from pipelines.runs import prepare, resume
+from pipelines.runs import resume
 
 SOURCE = Path(__file__).parent / "words"
 
@@ -61,7 +61,7 @@ def state(tmp_path_factory):
 def run_to(last, pipeline, run_id):
     """Runs the real nodes of a new run up to one of them; returns how each ended."""
     folder = RunFolder.here(pipeline, run_id)
-    folder.write(prepare.REQUEST, {"values": {}, "run_id": run_id, "done": []})
+    folder.write(REQUEST, {"values": {}, "run_id": run_id, "done": []})
     assert Attempt(folder, "prepare").run() == 0, folder.results()["prepare"].reason
     for node in resume.upstream(folder):
         assert Attempt(folder, node).run() == 0, folder.results()[node].reason

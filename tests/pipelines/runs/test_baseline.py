@@ -67,9 +67,9 @@ class Pets:
         self.registry.set_champion(self.model, int(made.version))
         return int(made.version)
 
-    def choose(self, fingerprint="mine", run=None):
+    def choose(self, digest="mine", run=None):
         run = (run or a_run()).model_copy(update={"name": self.model})
-        return comparison.choose(self.registry, run, fingerprint, self.folder)
+        return comparison.choose(self.registry, run, digest, self.folder)
 
 
 @pytest.fixture
@@ -196,15 +196,15 @@ def test_a_saved_model_says_what_it_takes_and_answers(known):
     }
 
 
-def test_data_configuration_and_code_make_the_fingerprint():
+def test_data_configuration_and_code_make_the_digest_of_a_run():
     digits = config.load("digits")
-    mine = comparison.fingerprint("data", digits, CODE)
-    assert mine == comparison.fingerprint("data", config.load("digits"), dict(CODE))
+    mine = comparison.run_digest("data", digits, CODE)
+    assert mine == comparison.run_digest("data", config.load("digits"), dict(CODE))
     others = {
-        comparison.fingerprint("other", digits, CODE),
-        comparison.fingerprint("data", config.load("digits", {"train.epochs": 2}), CODE),
-        comparison.fingerprint("data", digits, {"train": Code("def", "tensorflow 2.16.2")}),
-        comparison.fingerprint("data", digits, {"train": Code("abc", "tensorflow 2.17.0")}),
+        comparison.run_digest("other", digits, CODE),
+        comparison.run_digest("data", config.load("digits", {"train.epochs": 2}), CODE),
+        comparison.run_digest("data", digits, {"train": Code("def", "tensorflow 2.16.2")}),
+        comparison.run_digest("data", digits, {"train": Code("abc", "tensorflow 2.17.0")}),
     }
     assert len(others | {mine}) == 5
 

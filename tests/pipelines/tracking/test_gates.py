@@ -233,8 +233,8 @@ def test_a_class_without_test_examples_is_refused_by_name(evaluate, right, examp
 
 
 def test_the_released_candidate_meets_every_gate_that_the_float_model_meets():
-    placement = replace(manifest.NOWHERE, live_model="/nowhere/live")
-    pipeline = wiring.create_pipeline(config.load("digits"), placement)
+    runtime = replace(manifest.NOWHERE, live_model="/nowhere/live")
+    pipeline = wiring.create_pipeline(config.load("digits"), runtime)
     nodes = {node.id: node for node in pipeline.components}
     judges = nodes["evaluate"], nodes["evaluate_compressed"]
     gates = [node.exec_properties["eval_config"] for node in judges]

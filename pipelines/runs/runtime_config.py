@@ -10,14 +10,14 @@ from contract.addresses import grpc_target, tracking_uri
 from contract.run_folder import RunFolder
 from contract.state import StateFolder
 from pipelines.definition.config import PipelineConfig
-from pipelines.definition.pipeline import Placement
+from pipelines.definition.runtime_config import RuntimeConfig
 from pipelines.lineage import metadata
 from pipelines.lineage.metadata_store import Store
 from pipelines.runs import data_schema
 from pipelines.runs.model_server import version
 
 
-def on_data_of_now(folder: RunFolder, config: PipelineConfig) -> Placement:
+def on_data_of_now(folder: RunFolder, config: PipelineConfig) -> RuntimeConfig:
     """Takes the data as it is now, and finds everything but the model to compare with.
 
     Raises:
@@ -32,7 +32,7 @@ def on_data_of_now(folder: RunFolder, config: PipelineConfig) -> Placement:
 
 def on_known_data(
     folder: RunFolder, *, source_digest: str, accepted_statistics: str | None, schema: str | None
-) -> Placement:
+) -> RuntimeConfig:
     """Finds the servers and folders of this machine, for data that is known.
 
     Args:
@@ -42,7 +42,7 @@ def on_known_data(
         schema: File of the schema that the data is held to; `None` infers one from the data.
     """
     command = model_server.program(sys.executable)
-    return Placement(
+    return RuntimeConfig(
         pipeline_root=str(folder.pipeline_dir / "artifacts"),
         tracking_uri=tracking_uri(),
         grpc_target=grpc_target(),

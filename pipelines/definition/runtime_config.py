@@ -1,0 +1,35 @@
+"""What a run has to know that its pipeline's configuration does not say: of this machine, and of this moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """Where a run reads and writes, and what it is compared with.
+
+    Attributes:
+        pipeline_root: Folder of the artifacts.
+        tracking_uri: MLflow server.
+        grpc_target: `host:port` of the model server.
+        models_dir: Folder that the model server serves from.
+        server_command: Program and first arguments of a model server.
+        server_version: Which code that program is.
+        source_digest: Digest of the data.
+        judged_against: Version that is live when the model may go live without a person; `None` for none.
+        live_model: Model artifact folder of the version to compare with; `None` where there is none.
+        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+        schema: File of the schema that the data is held to; `None` infers one from the data.
+    """
+
+    pipeline_root: str
+    tracking_uri: str
+    grpc_target: str
+    models_dir: str
+    server_command: Sequence[str]
+    server_version: str
+    source_digest: str
+    judged_against: int | None = None
+    live_model: str | None = None
+    accepted_statistics: str | None = None
+    schema: str | None = None
