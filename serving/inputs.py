@@ -7,7 +7,6 @@ one value a row: shape `[n]` or `[n, 1]`, numbers, truth values or strings.
 
 import csv
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from contract.errors import SHOWN_FAILURES
+from serving.columns import input_name
 from serving.errors import InputError
 from serving.signatures import DEFAULT, Signature, Tensor
 
@@ -29,11 +29,6 @@ class Inputs:
     signature: str
     values: Mapping[str, np.ndarray]
     ignored: tuple[str, ...] = ()
-
-
-def name_of(column: str) -> str:
-    """Returns the name of the input that takes a column: an underscore for each run of what no name may have."""
-    return re.sub(r"[^A-Za-z0-9_]+", "_", column)
 
 
 def of_files(model: str, signatures: Mapping[str, Signature], files: Sequence[Path]) -> Inputs:
@@ -142,7 +137,7 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def _places(path: Path, header: Sequence[str], wanted: Sequence[Tensor]) -> dict[str, int]:
     """Returns the position of the column of each input."""
-    names = [name_of(column) for column in header]
+    names = [input_name(column) for column in header]
     twice = sorted({tensor.name for tensor in wanted if names.count(tensor.name) > 1})
     if twice:
         raise InputError(f"Expected one column for each input in {path}, got several for {', '.join(twice)}.")

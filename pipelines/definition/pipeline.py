@@ -21,6 +21,21 @@ from components.training.settings import TrainingSettings
 from components.validation import schema as schemas
 from components.validation.component import DataValidator
 from pipelines.definition.config import PipelineConfig
+from pipelines.definition.nodes import (
+    ANOMALIES,
+    AUGMENT,
+    COMPRESS,
+    EVALUATE,
+    EVALUATE_COMPRESSED,
+    INFRA_VALIDATE,
+    INGEST,
+    PUSH,
+    REGISTER,
+    SCHEMA,
+    STATISTICS,
+    TRAIN,
+    VALIDATE,
+)
 from pipelines.definition.runtime_config import RuntimeConfig
 
 LIVE_MODEL = "live_model"
@@ -46,17 +61,17 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         settings=config.source.model_dump_json(),
         target=config.target.model_dump_json(),
         source_digest=runtime.source_digest,
-    ).with_id("ingest")
+    ).with_id(INGEST)
     examples = ingest.outputs["examples"]
     statistics = tfx.components.StatisticsGen(
         examples=examples,
         stats_options=schemas.statistics_options(plugins.load(labels, tasks.Labels), config.target),
-    ).with_id("statistics")
+    ).with_id(STATISTICS)
     schema = _schema(runtime, statistics)
     anomalies = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    ).with_id("anomalies")
-    nodes = {"ingest": ingest, "statistics": statistics, "schema": schema, "anomalies": anomalies}
+    ).with_id(ANOMALIES)
+    nodes = {INGEST: ingest, STATISTICS: statistics, SCHEMA: schema, ANOMALIES: anomalies}
     accepted = {}
     if runtime.accepted_statistics:
         nodes[ACCEPTED_STATISTICS] = tfx.dsl.Importer(
@@ -65,7 +80,7 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
             properties={"split_names": statistics_splits()},
         ).with_id(ACCEPTED_STATISTICS)
         accepted["accepted_statistics"] = nodes[ACCEPTED_STATISTICS].outputs["result"]
-    nodes["validate"] = DataValidator(
+    nodes[VALIDATE] = DataValidator(
         examples=examples,
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
@@ -76,33 +91,33 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         record=config.record.model_dump_json(),
         target=config.target.model_dump_json(),
         **accepted,
-    ).with_id("validate")
+    ).with_id(VALIDATE)
     if augmentation := config.section("augment"):
-        nodes["augment"] = ExampleAugmenter(
+        nodes[AUGMENT] = ExampleAugmenter(
             examples=examples,
             family=config.family_module("augmentation"),
             settings=augmentation.model_dump_json(),
             record=config.record.model_dump_json(),
-        ).with_id("augment")
-        nodes["augment"].add_upstream_node(nodes["validate"])
+        ).with_id(AUGMENT)
+        nodes[AUGMENT].add_upstream_node(nodes[VALIDATE])
     return nodes
 
 
 def _to_train_on(nodes: dict[str, BaseNode]) -> BaseChannel:
     """Returns the examples that models are trained on: the augmented ones, where there are any."""
-    if "augment" in nodes:
-        return nodes["augment"].outputs["augmented_examples"]
-    return nodes["ingest"].outputs["examples"]
+    if AUGMENT in nodes:
+        return nodes[AUGMENT].outputs["augmented_examples"]
+    return nodes[INGEST].outputs["examples"]
 
 
 def _schema(runtime: RuntimeConfig, statistics: BaseNode) -> BaseNode:
     if runtime.schema:
-        imported = tfx.components.ImportSchemaGen(schema_file=runtime.schema).with_id("schema")
+        imported = tfx.components.ImportSchemaGen(schema_file=runtime.schema).with_id(SCHEMA)
         imported.add_upstream_node(statistics)  # one graph, whether the schema is imported or inferred
         return imported
     return tfx.components.SchemaGen(
         statistics=statistics.outputs["statistics"], infer_feature_shape=True
-    ).with_id("schema")
+    ).with_id(SCHEMA)
 
 
 def statistics_splits() -> str:
@@ -117,8 +132,8 @@ def _evaluator(
     task = plugins.load(config.task_module("evaluation"), tasks.Evaluation)
     live = nodes[LIVE_MODEL].outputs["result"] if LIVE_MODEL in nodes else None
     return tfx.components.Evaluator(
-        examples=nodes["ingest"].outputs["examples"],
-        schema=nodes["schema"].outputs["schema"],
+        examples=nodes[INGEST].outputs["examples"],
+        schema=nodes[SCHEMA].outputs["schema"],
         model=model,
         baseline_model=live,
         eval_config=task.of_candidate(config.evaluate, config.target, has_baseline=live is not None),
@@ -140,27 +155,27 @@ def training_arguments(config: PipelineConfig) -> dict[str, Any]:
 
 
 def _train_and_evaluate(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, BaseNode]) -> None:
-    nodes["train"] = tfx.components.Trainer(
+    nodes[TRAIN] = tfx.components.Trainer(
         run_fn="components.training.run_fn.run_fn",
         examples=_to_train_on(nodes),
-        schema=nodes["schema"].outputs["schema"],
+        schema=nodes[SCHEMA].outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config=training_arguments(config),
-    ).with_id("train")
-    nodes["train"].add_upstream_node(nodes["validate"])
+    ).with_id(TRAIN)
+    nodes[TRAIN].add_upstream_node(nodes[VALIDATE])
     if runtime.live_model:
         nodes[LIVE_MODEL] = tfx.dsl.Importer(
             source_uri=runtime.live_model, artifact_type=standard_artifacts.Model
         ).with_id(LIVE_MODEL)
-    nodes["evaluate"] = _evaluator("evaluate", nodes, config, model=nodes["train"].outputs["model"])
+    nodes[EVALUATE] = _evaluator(EVALUATE, nodes, config, model=nodes[TRAIN].outputs["model"])
 
 
 def _compress(config: PipelineConfig, section: Section, nodes: dict[str, BaseNode]) -> None:
-    nodes["compress"] = Compressor(
-        model=nodes["train"].outputs["model"],
+    nodes[COMPRESS] = Compressor(
+        model=nodes[TRAIN].outputs["model"],
         augmented_examples=_to_train_on(nodes),
-        examples=nodes["ingest"].outputs["examples"],
+        examples=nodes[INGEST].outputs["examples"],
         family=config.family_module("model"),
         task=config.task_module("training"),
         settings=part(section, CompressionSettings).model_dump_json(),
@@ -168,44 +183,42 @@ def _compress(config: PipelineConfig, section: Section, nodes: dict[str, BaseNod
         target=config.target.model_dump_json(),
         weighing=part(config.train, config.task_settings.TrainingSettings).model_dump_json(),
         batch_size=config.train.batch_size,
-    ).with_id("compress")
-    nodes["compress"].add_upstream_node(nodes["evaluate"])
-    nodes["evaluate_compressed"] = _evaluator(
-        "evaluate_compressed", nodes, config, model=nodes["compress"].outputs["compressed_model"]
+    ).with_id(COMPRESS)
+    nodes[COMPRESS].add_upstream_node(nodes[EVALUATE])
+    nodes[EVALUATE_COMPRESSED] = _evaluator(
+        EVALUATE_COMPRESSED, nodes, config, model=nodes[COMPRESS].outputs["compressed_model"]
     )
 
 
 def _release(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, BaseNode]) -> None:
-    compressed = "compress" in nodes
-    candidate = (
-        nodes["compress"].outputs["compressed_model"] if compressed else nodes["train"].outputs["model"]
-    )
-    nodes["infra_validate"] = ModelServerValidator(
+    compressed = COMPRESS in nodes
+    candidate = nodes[COMPRESS].outputs["compressed_model"] if compressed else nodes[TRAIN].outputs["model"]
+    nodes[INFRA_VALIDATE] = ModelServerValidator(
         model=candidate,
-        examples=nodes["ingest"].outputs["examples"],
+        examples=nodes[INGEST].outputs["examples"],
         family=config.family_module("requests"),
         settings=config.infra_validate.model_dump_json(),
         record=config.record.model_dump_json(),
         model_name=config.name,
         server_command=json.dumps(list(runtime.server_command)),
         server_version=runtime.server_version,
-    ).with_id("infra_validate")
-    nodes["infra_validate"].add_upstream_node(nodes["evaluate_compressed" if compressed else "evaluate"])
-    nodes["register"] = ModelRegistrar(
-        model=nodes["infra_validate"].outputs["servable_model"],
+    ).with_id(INFRA_VALIDATE)
+    nodes[INFRA_VALIDATE].add_upstream_node(nodes[EVALUATE_COMPRESSED if compressed else EVALUATE])
+    nodes[REGISTER] = ModelRegistrar(
+        model=nodes[INFRA_VALIDATE].outputs["servable_model"],
         model_name=config.name,
         tracking_uri=runtime.tracking_uri,
         grpc_target=runtime.grpc_target,
         models_dir=runtime.models_dir,
-        **({"tflite_model": nodes["compress"].outputs["tflite_model"]} if compressed else {}),
-    ).with_id("register")
-    nodes["push"] = VerifiedPusher(
-        registered_version=nodes["register"].outputs["registered_version"],
+        **({"tflite_model": nodes[COMPRESS].outputs["tflite_model"]} if compressed else {}),
+    ).with_id(REGISTER)
+    nodes[PUSH] = VerifiedPusher(
+        registered_version=nodes[REGISTER].outputs["registered_version"],
         tracking_uri=runtime.tracking_uri,
         grpc_target=runtime.grpc_target,
         models_dir=runtime.models_dir,
         judged_against=runtime.judged_against or 0,
-    ).with_id("push")
+    ).with_id(PUSH)
 
 
 def create_pipeline(config: PipelineConfig, runtime: RuntimeConfig) -> tfx.dsl.Pipeline:

@@ -18,7 +18,7 @@ from pipelines.definition.nodes import APPROVE, EVALUATE, EVALUATE_COMPRESSED, P
 from pipelines.lineage import launch, metadata
 from pipelines.runs import data_schema, resume
 from pipelines.tracking import approval, model_card, node_report
-from pipelines.tracking.metric_buffer import Curve
+from pipelines.tracking.metric_buffer import MetricBuffer
 from pipelines.tracking.tracker import Tracker
 from serving.registry.registry import Registry
 
@@ -54,9 +54,9 @@ class TrackedNode:
     def __init__(self, folder: RunFolder, node: str) -> None:
         self.folder, self.node = folder, node
         self.prepared: Mapping[str, Any] = folder.require(RUN)
-        self.representation = launch.from_json(folder.require(PIPELINE_IR))
-        if node not in launch.node_ids(self.representation):
-            known = ", ".join(launch.node_ids(self.representation))
+        self.pipeline_ir = launch.from_json(folder.require(PIPELINE_IR))
+        if node not in launch.node_ids(self.pipeline_ir):
+            known = ", ".join(launch.node_ids(self.pipeline_ir))
             raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
         resume.check_current(folder, node)
         if node == PUSH and approval.is_missing(folder):
@@ -71,7 +71,9 @@ class TrackedNode:
             folder.run_id, node, parent=self.prepared["mlflow_run"], tags=self.prepared["tags"]
         )
         self.url = self.tracker.url(self.child)
-        self.curve = Curve(lambda metrics, step: self.tracker.metrics(self.child, metrics, step))
+        self.metric_buffer = MetricBuffer(
+            lambda metrics, step: self.tracker.metrics(self.child, metrics, step)
+        )
 
     def run(self) -> NodeResult:
         """Runs the node and logs it; returns `succeeded` or `refused`.
@@ -83,8 +85,8 @@ class TrackedNode:
             with self.folder.kept():
                 with runtime.running(self._context()):
                     connection = metadata.connection(self.folder.pipeline_dir)
-                    execution = launch.launch(self.representation, self.node, connection)
-                self.curve.flush()
+                    execution = launch.launch(self.pipeline_ir, self.node, connection)
+                self.metric_buffer.flush()
                 report = self.folder.work_dir(self.node) / REPORT
                 outcome = node_report.collect(execution, report, self.config, self._parent())
                 node_report.log(self.tracker, self.child, execution, outcome, report)
@@ -126,7 +128,7 @@ class TrackedNode:
             tags={"slipway.run_id": self.folder.run_id, **self.prepared["tags"], **self._measured()},
             description=model_card.text(self.folder, self.champion) if self.node == REGISTER else "",
             wanted_by=self._wanted_by(),
-            observe=self.curve.add,
+            observe=self.metric_buffer.add,
         )
 
     @cached_property

@@ -69,7 +69,7 @@ OPERATORS: Mapping[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class Lookup:
     """What the cache has to say about a node.
 
     Attributes:
@@ -94,31 +94,31 @@ class Answer:
         return ""
 
 
-def ask(
+def look_up(
     store: Metadata,
     node: pipeline_pb2.PipelineNode,
-    representation: pipeline_pb2.Pipeline,
+    pipeline_ir: pipeline_pb2.Pipeline,
     executor: message.Message,
-) -> Answer:
+) -> Lookup:
     """Finds the key of a node, and the execution that the launcher would answer from.
 
     Args:
         store: Open connection.
         node: As it will be launched.
-        representation: Of its run.
+        pipeline_ir: Of its run.
         executor: Specification of the node's executor.
     """
     try:
         resolved = inputs_utils.resolve_input_artifacts(pipeline_node=node, metadata_handle=store)
     except InputResolutionError:
-        return Answer()  # the launcher says so itself
+        return Lookup()  # the launcher says so itself
     if len(resolved) != 1:
-        return Answer()
-    outputs = outputs_utils.OutputsResolver(node, representation.pipeline_info, representation.runtime_spec)
+        return Lookup()
+    outputs = outputs_utils.OutputsResolver(node, pipeline_ir.pipeline_info, pipeline_ir.runtime_spec)
     context = cache_utils.get_cache_context(
         store,
         pipeline_node=node,
-        pipeline_info=representation.pipeline_info,
+        pipeline_info=pipeline_ir.pipeline_info,
         executor_spec=executor,
         input_artifacts=resolved[0],
         output_artifacts=outputs.generate_output_artifacts(0),  # the key leaves out where outputs lie
@@ -130,15 +130,15 @@ def ask(
     newest_first = execution_lib.sort_executions_newest_to_oldest(
         each for each in found if each.last_known_state in metadata.SUCCESSFUL
     )
-    return _answer(store, context.name, newest_first[0].id) if newest_first else Answer(context.name)
+    return _found(store, context.name, newest_first[0].id) if newest_first else Lookup(context.name)
 
 
-def _answer(store: Metadata, key: str, execution_id: int) -> Answer:
+def _found(store: Metadata, key: str, execution_id: int) -> Lookup:
     made_by = origin(store, execution_id)
     kept = json.loads(made_by.custom_properties[DIGESTS].string_value or "{}")
     outputs = metadata.artifacts(store, execution_id, mlmd.Event.OUTPUT).values()
     digests = {each.uri: kept.get(each.uri, "") for artifacts in outputs for each in artifacts}
-    return Answer(key, run_of(store, made_by.id), digests)
+    return Lookup(key, run_of(store, made_by.id), digests)
 
 
 def origin(store: Metadata, execution_id: int) -> mlmd.Execution:

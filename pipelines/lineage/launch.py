@@ -54,16 +54,16 @@ class Execution:
 
 def compile_run(pipeline: tfx.dsl.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
     """Returns the intermediate representation of one run of `pipeline`."""
-    representation = compiler.Compiler().compile(pipeline)
+    pipeline_ir = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(
-        representation, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+        pipeline_ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
     )
-    return representation
+    return pipeline_ir
 
 
-def to_json(representation: pipeline_pb2.Pipeline) -> dict[str, Any]:
-    """Returns the representation as JSON data."""
-    return json.loads(json_format.MessageToJson(representation, preserving_proto_field_name=True))
+def to_json(pipeline_ir: pipeline_pb2.Pipeline) -> dict[str, Any]:
+    """Returns the pipeline IR as JSON data."""
+    return json.loads(json_format.MessageToJson(pipeline_ir, preserving_proto_field_name=True))
 
 
 def from_json(content: Mapping[str, Any]) -> pipeline_pb2.Pipeline:
@@ -71,9 +71,9 @@ def from_json(content: Mapping[str, Any]) -> pipeline_pb2.Pipeline:
     return json_format.ParseDict(dict(content), pipeline_pb2.Pipeline())
 
 
-def node_ids(representation: pipeline_pb2.Pipeline) -> list[str]:
+def node_ids(pipeline_ir: pipeline_pb2.Pipeline) -> list[str]:
     """Returns the ids of all nodes, each after the nodes it waits for."""
-    return [node.pipeline_node.node_info.id for node in representation.nodes]
+    return [node.pipeline_node.node_info.id for node in pipeline_ir.nodes]
 
 
 def _outcome(store: Metadata, node_id: str, execution_id: int | None) -> Execution:
@@ -99,11 +99,11 @@ def _outcome(store: Metadata, node_id: str, execution_id: int | None) -> Executi
     )
 
 
-def code_of(representation: pipeline_pb2.Pipeline) -> dict[str, code_digest.Code]:
+def code_of(pipeline_ir: pipeline_pb2.Pipeline) -> dict[str, code_digest.Code]:
     """Returns what each node runs. Nodes without an executor, such as importers, run nothing."""
-    deployment = runner_utils.extract_local_deployment_config(representation)
+    deployment = runner_utils.extract_local_deployment_config(pipeline_ir)
     code = {}
-    for node in representation.nodes:
+    for node in pipeline_ir.nodes:
         found = node.pipeline_node
         executor = runner_utils.extract_executor_spec(deployment, found.node_info.id)
         if executor is not None:
@@ -123,7 +123,7 @@ def _code(node: pipeline_pb2.PipelineNode, executor: Any) -> code_digest.Code:
 
 def _attempt(
     connection: mlmd.ConnectionConfig,
-    representation: pipeline_pb2.Pipeline,
+    pipeline_ir: pipeline_pb2.Pipeline,
     node: pipeline_pb2.PipelineNode,
     executor: Any,
 ) -> tuple[pipeline_pb2.PipelineNode, str]:
@@ -139,20 +139,20 @@ def _attempt(
         attempt = attempts.begin(store, node)
         for name, value in ((CODE, code.sources), (LIBRARIES, code.libraries)):
             attempt.parameters.parameters[name].field_value.string_value = value
-        answer = cache.ask(store, attempt, representation, executor)
+        lookup = cache.look_up(store, attempt, pipeline_ir, executor)
     if node.node_info.id in graph.NEVER_CACHED:
         attempt.execution_options.caching_options.enable_cache = False
-        return attempt, answer.key
+        return attempt, lookup.key
     # Others have their turn at the store while the files are read.
-    if problem := answer.problem():
+    if problem := lookup.problem():
         logger.warning(
             "Node %s is computed again, not answered from run %s: %s",
             node.node_info.id,
-            answer.run_id,
+            lookup.run_id,
             problem,
         )
         attempt.execution_options.caching_options.enable_cache = False
-    return attempt, answer.key
+    return attempt, lookup.key
 
 
 def _check_not_overtaken(
@@ -170,18 +170,16 @@ def _check_not_overtaken(
         )
 
 
-def launch(
-    representation: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.ConnectionConfig
-) -> Execution:
+def launch(pipeline_ir: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.ConnectionConfig) -> Execution:
     """Runs one node: inputs from ML Metadata by run id, the cache, the executor, the outputs published.
 
     Every call is an attempt of its own. The cache answers it where inputs, parameters, code and libraries are
     those of an earlier execution, in this run or another, and that execution's files are unchanged.
 
     Args:
-        representation: Of this run.
+        pipeline_ir: Of this run.
         node_id: One of `node_ids`.
-        connection: To ML Metadata. The representation has none: it is kept in files, and a connection has a
+        connection: To ML Metadata. The pipeline IR has none: it is kept in files, and a connection has a
             password.
 
     Raises:
@@ -189,18 +187,18 @@ def launch(
         SettingsError: If a node before it has read what its producer has replaced since.
         Exception: Whatever the component raises.
     """
-    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in representation.nodes}
+    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in pipeline_ir.nodes}
     if node_id not in nodes:
         raise SlipwayError(f"Expected one of the nodes {', '.join(nodes)}, got {node_id!r}.")
-    deployment = runner_utils.extract_local_deployment_config(representation)
+    deployment = runner_utils.extract_local_deployment_config(pipeline_ir)
     executor = runner_utils.extract_executor_spec(deployment, node_id)
     _check_not_overtaken(connection, nodes, node_id)
-    attempt, key = _attempt(connection, representation, nodes[node_id], executor)
+    attempt, key = _attempt(connection, pipeline_ir, nodes[node_id], executor)
     prepared = launcher.Launcher(
         pipeline_node=attempt,
         mlmd_connection=Store(connection),
-        pipeline_info=representation.pipeline_info,
-        pipeline_runtime_spec=representation.runtime_spec,
+        pipeline_info=pipeline_ir.pipeline_info,
+        pipeline_runtime_spec=pipeline_ir.runtime_spec,
         executor_spec=executor,
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         custom_executor_operators=cache.OPERATORS,

@@ -192,9 +192,9 @@ def _compile(folder: RunFolder, config: PipelineConfig, runtime: RuntimeConfig) 
         folder.pipeline_dir,
     )
     complete = replace(runtime, judged_against=compared.judged_against, live_model=compared.model)
-    representation = launch.compile_run(create_pipeline(config, complete), folder.run_id)
-    folder.write(PIPELINE_IR, launch.to_json(representation))
-    _import(representation, folder)
+    pipeline_ir = launch.compile_run(create_pipeline(config, complete), folder.run_id)
+    folder.write(PIPELINE_IR, launch.to_json(pipeline_ir))
+    _import(pipeline_ir, folder)
     if compared.version != compared.live and not compared.reason:
         logger.info(
             "This run repeats the one that made version %s, and is compared with what that one was: version %s",
@@ -215,12 +215,12 @@ def _open(tracker: Tracker, folder: RunFolder, config: PipelineConfig, tags: Map
     return parent
 
 
-def _import(representation: Any, folder: RunFolder) -> None:
+def _import(pipeline_ir: Any, folder: RunFolder) -> None:
     """Registers what the run is compared with as artifacts of this run; the newest import is the one that counts."""
     connection = metadata.connection(folder.pipeline_dir)
-    for node in launch.node_ids(representation):
+    for node in launch.node_ids(pipeline_ir):
         if node in wiring.IMPORTS:
-            launch.launch(representation, node, connection)
+            launch.launch(pipeline_ir, node, connection)
 
 
 def _at(content: dict[str, Any], key: str) -> Any:

@@ -11,7 +11,7 @@ PAUSE_S = 30.0  # after a failure, before the next attempt: a server that is gon
 Send = Callable[[Mapping[str, float], int], None]
 
 
-class Curve:
+class MetricBuffer:
     """Sends points as they come; keeps those that could not be sent, for later.
 
     Args:

@@ -60,8 +60,8 @@ class Tiny:
         """Launches nodes of a run, all of them where none is named; returns the executions by node."""
         from pipelines.lineage import launch, metadata
 
-        representation, connection = self.compile(run_id, value), metadata.connection(self.folder)
-        return {node: launch.launch(representation, node, connection) for node in nodes or NODES}
+        pipeline_ir, connection = self.compile(run_id, value), metadata.connection(self.folder)
+        return {node: launch.launch(pipeline_ir, node, connection) for node in nodes or NODES}
 
 
 @pytest.fixture

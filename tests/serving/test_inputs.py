@@ -3,6 +3,7 @@ import pytest
 
 from contract import exit_codes
 from serving import inputs
+from serving.columns import input_name
 from serving.errors import InputError
 from serving.signatures import Signature, Tensor
 
@@ -87,7 +88,7 @@ def test_columns_are_matched_by_the_header_in_any_order_and_become_the_dtypes_an
     [("mean radius", "mean_radius"), ("µm / °C", "_m_C"), ("a__b", "a__b"), ("x (mm)", "x_mm_")],
 )
 def test_an_input_is_called_like_its_column_with_an_underscore_for_what_no_name_may_have(column, name):
-    assert inputs.name_of(column) == name
+    assert input_name(column) == name
 
 
 def test_a_file_that_starts_with_a_byte_order_mark_is_read_without_it(rows):

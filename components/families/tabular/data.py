@@ -11,16 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from components.families import sections
 from components.settings import Section
 from contract.errors import DataError
+from serving.columns import input_name
 
 RESERVED = ("id", "label")  # features that every example has
-
-
-def input_name(column: str) -> str:
-    """Returns the name of a column as input of the served model, and as feature of an example.
-
-    Every run of characters other than ASCII letters, digits and `_` becomes one `_`: `mean radius` is `mean_radius`.
-    """
-    return re.sub(r"[^A-Za-z0-9_]+", "_", column)
 
 
 def positions(header: Sequence[str], wanted: Iterable[str], where: str) -> list[int]:

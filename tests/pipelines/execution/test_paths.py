@@ -53,8 +53,8 @@ class Home:
         }
 
     def prepare(self, tiny, parent):
-        representation = tiny.compile(RUN_ID, root=self.path / "artifacts")
-        self.folder.write(PIPELINE_IR, launch.to_json(representation))
+        pipeline_ir = tiny.compile(RUN_ID, root=self.path / "artifacts")
+        self.folder.write(PIPELINE_IR, launch.to_json(pipeline_ir))
         known = config.load("digits").model_dump()
         self.folder.write(
             RUN, {"tracking_uri": self.tracking_uri, "mlflow_run": parent, "tags": {}, "config": known}

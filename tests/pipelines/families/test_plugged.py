@@ -26,8 +26,8 @@ def words(plugged, tmp_path, monkeypatch):
 
 
 def code():
-    representation = launch.compile_run(create_pipeline(config.load("words"), manifest.NOWHERE), "a-run")
-    return launch.code_of(representation)
+    pipeline_ir = launch.compile_run(create_pipeline(config.load("words"), manifest.NOWHERE), "a-run")
+    return launch.code_of(pipeline_ir)
 
 
 def test_its_sections_are_part_of_the_configuration_and_stages_that_it_lacks_are_not(words):

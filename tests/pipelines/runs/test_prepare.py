@@ -72,11 +72,9 @@ class Run:
 
     def baseline(self):
         """Returns the folders of the models that `evaluate` would take for the live one."""
-        representation = launch.from_json(self.folder.require(PIPELINE_IR))
+        pipeline_ir = launch.from_json(self.folder.require(PIPELINE_IR))
         (node,) = [
-            each.pipeline_node
-            for each in representation.nodes
-            if each.pipeline_node.node_info.id == "evaluate"
+            each.pipeline_node for each in pipeline_ir.nodes if each.pipeline_node.node_info.id == "evaluate"
         ]
         with Store(metadata.connection(self.folder.pipeline_dir)) as store:
             attempt = attempts.begin(store, node)
@@ -132,8 +130,8 @@ def test_a_run_that_cannot_be_compared_says_so_in_its_folder_and_in_mlflow(run):
     assert (prepared["live_version"], prepared["compared_with"]) == (version, None)
     assert prepared["promotion"]["mode"] == "approval"
     assert "its files are not those that were registered" in prepared["promotion"]["reason"]
-    representation = launch.from_json(run.folder.require(PIPELINE_IR))
-    assert wiring.LIVE_MODEL not in launch.node_ids(representation)
+    pipeline_ir = launch.from_json(run.folder.require(PIPELINE_IR))
+    assert wiring.LIVE_MODEL not in launch.node_ids(pipeline_ir)
     told = Tracker(run.uri, "digits").client.get_run(prepared["mlflow_run"]).data.tags
     assert told["slipway.promotion"] == "approval"
     assert told["slipway.promotion_reason"] == prepared["promotion"]["reason"]
@@ -181,8 +179,8 @@ def of_an_earlier_layout(folder):
     """Leaves a run as earlier versions prepared one: without a layout, and with executors that are gone."""
     prepared = {key: value for key, value in folder.read(RUN).items() if key != "layout"}
     (folder.path / RUN).write_text(json.dumps(prepared))
-    representation = (folder.path / PIPELINE_IR).read_text()
-    (folder.path / PIPELINE_IR).write_text(representation.replace("components.", "components.gone."))
+    pipeline_ir = (folder.path / PIPELINE_IR).read_text()
+    (folder.path / PIPELINE_IR).write_text(pipeline_ir.replace("components.", "components.gone."))
 
 
 @pytest.mark.parametrize("done", [(), ("ingest",), ("ingest", "evaluate", "evaluate_compressed")])

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.tracking.metric_buffer import PAUSE_S, Curve
+from pipelines.tracking.metric_buffer import PAUSE_S, MetricBuffer
 
 
 class Server:
@@ -26,7 +26,7 @@ def clock():
 
 @pytest.fixture
 def curve(server, clock):
-    return Curve(server.send, lambda: clock[0])
+    return MetricBuffer(server.send, lambda: clock[0])
 
 
 def test_points_are_sent_as_they_come(curve, server):

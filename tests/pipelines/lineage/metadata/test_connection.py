@@ -41,9 +41,9 @@ def test_a_node_leaves_the_password_neither_in_files_nor_in_its_output(
     artifacts = tmp_path / "artifacts"
 
     def node():
-        representation = launch.compile_run(tiny.create(artifacts, "words"), "some_run")
-        (tmp_path / "pipeline.json").write_text(json.dumps(launch.to_json(representation)))
-        launch.launch(representation, "source", metadata.connection(tmp_path))
+        pipeline_ir = launch.compile_run(tiny.create(artifacts, "words"), "some_run")
+        (tmp_path / "pipeline.json").write_text(json.dumps(launch.to_json(pipeline_ir)))
+        launch.launch(pipeline_ir, "source", metadata.connection(tmp_path))
 
     assert at_once(node) == []
     output = "".join(capfd.readouterr())

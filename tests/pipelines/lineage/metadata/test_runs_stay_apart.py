@@ -19,8 +19,8 @@ def test_two_runs_that_take_turns_node_by_node_each_see_only_their_own(tmp_path,
     def take_turns():
         said = ""
         for node in ("source", tiny.step(0, 0), tiny.step(0, 1), tiny.step(1, 0)):
-            for run, representation in runs.items():
-                said = words(launch.launch(representation, node, connection))
+            for run, pipeline_ir in runs.items():
+                said = words(launch.launch(pipeline_ir, node, connection))
                 assert said.split()[0] == run
         assert said == "tuesday lane1_step0"
 
