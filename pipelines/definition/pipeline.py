@@ -20,6 +20,7 @@ from components.tasks import interface as tasks
 from components.training.settings import TrainingSettings
 from components.validation import schema as schemas
 from components.validation.component import DataValidator
+from pipelines.definition.beam import BEAM_ARGS
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import (
     ANOMALIES,
@@ -42,16 +43,6 @@ LIVE_MODEL = "live_model"
 ACCEPTED_STATISTICS = "accepted_statistics"
 IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS)
 
-BEAM_ARGS = [
-    # The direct runner would first try Prism: a Go program that it fetches from the network.
-    "--runner=FnApiRunner",
-    # Without the name of an image, TFX packs itself into an sdist for each Beam node, in case its workers are
-    # elsewhere. These run in the node's own process, and no image is used.
-    "--sdk_container_image=none",
-    # The graphs are TFX's own; checking their types anew in each run takes longer than some of them run.
-    "--no_pipeline_type_check",
-]
-
 
 def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]:
     labels = config.task_module("labels")
@@ -71,7 +62,10 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
     anomalies = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     ).with_id(ANOMALIES)
-    nodes = {INGEST: ingest, STATISTICS: statistics, SCHEMA: schema, ANOMALIES: anomalies}
+    return {INGEST: ingest, STATISTICS: statistics, SCHEMA: schema, ANOMALIES: anomalies}
+
+
+def _validate(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, BaseNode]) -> None:
     accepted = {}
     if runtime.accepted_statistics:
         nodes[ACCEPTED_STATISTICS] = tfx.dsl.Importer(
@@ -81,10 +75,10 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         ).with_id(ACCEPTED_STATISTICS)
         accepted["accepted_statistics"] = nodes[ACCEPTED_STATISTICS].outputs["result"]
     nodes[VALIDATE] = DataValidator(
-        examples=examples,
-        statistics=statistics.outputs["statistics"],
-        schema=schema.outputs["schema"],
-        anomalies=anomalies.outputs["anomalies"],
+        examples=nodes[INGEST].outputs["examples"],
+        statistics=nodes[STATISTICS].outputs["statistics"],
+        schema=nodes[SCHEMA].outputs["schema"],
+        anomalies=nodes[ANOMALIES].outputs["anomalies"],
         family=config.family_module("facts"),
         task=config.task_module("facts"),
         settings=config.validation.model_dump_json(),
@@ -92,15 +86,18 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         target=config.target.model_dump_json(),
         **accepted,
     ).with_id(VALIDATE)
+
+
+def _augment(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
+    """Adds the node where the family augments its data."""
     if augmentation := config.section("augment"):
         nodes[AUGMENT] = ExampleAugmenter(
-            examples=examples,
+            examples=nodes[INGEST].outputs["examples"],
             family=config.family_module("augmentation"),
             settings=augmentation.model_dump_json(),
             record=config.record.model_dump_json(),
         ).with_id(AUGMENT)
         nodes[AUGMENT].add_upstream_node(nodes[VALIDATE])
-    return nodes
 
 
 def _to_train_on(nodes: dict[str, BaseNode]) -> BaseChannel:
@@ -232,6 +229,8 @@ def create_pipeline(config: PipelineConfig, runtime: RuntimeConfig) -> tfx.dsl.P
         runtime: Where to read and write.
     """
     nodes = _data(config, runtime)
+    _validate(config, runtime, nodes)
+    _augment(config, nodes)
     _train_and_evaluate(config, runtime, nodes)
     section = config.section("compress")
     if section and config.candidate == "compressed":
