@@ -14,6 +14,7 @@ from contract.run_folder import RunFolder
 from deploy.local import control, credentials
 from deploy.local.settings import Stack
 from pipelines.definition import config
+from pipelines.definition.nodes import PREPARE
 from pipelines.tracking import headline
 
 PIPELINE = "digits"
@@ -69,7 +70,7 @@ def run() -> int:
         ("user admin, password in", stack.secrets / credentials.USERS_FILE),
         (
             "MLflow, run",
-            RunFolder(stack.home, PIPELINE, summary["run_id"]).results()["prepare"].mlflow_run_url,
+            RunFolder(stack.home, PIPELINE, summary["run_id"]).results()[PREPARE].mlflow_run_url,
         ),
         ("MLflow, model", f"{stack.mlflow_url}/#/models/{PIPELINE}"),
         ("model server, REST", f"{stack.rest_url}/v1/models/{PIPELINE}"),

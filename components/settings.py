@@ -6,9 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section of a pipeline's configuration: unknown keys are an error, values do not change."""
+    """A section of a pipeline's configuration: unknown keys are an error, values do not change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The text below a field is its description: that of the trigger form, where the field has a title.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 SectionT = TypeVar("SectionT", bound=Section)

@@ -27,6 +27,8 @@ PORTS = (
     Port("rest_port", "SLIPWAY_REST_PORT", 8501, "model server, REST"),
 )
 
+DEFAULT_PORTS = {port.field: port.default for port in PORTS}
+
 
 def ports(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Returns the number of each port by its name.

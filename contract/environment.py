@@ -47,7 +47,7 @@ PASSED_NAMES = frozenset(
 )
 PASSED_PREFIXES = ("LC_", "SLIPWAY_", "CUDA_", "NVIDIA_", "TF_")
 
-OUR_PACKAGES = ("components", "contract", "pipelines", "serving")
+OUR_PACKAGES = ("components", "contract", "pipelines", "serving")  # what a node may run
 
 
 def for_tensorflow(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

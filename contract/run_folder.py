@@ -109,7 +109,7 @@ class RunFolder:
                 f"got {run_id!r}. Start a run with another id, or leave the id out."
             )
         self.pipeline, self.run_id = pipeline, run_id
-        self.pipeline_dir = home / "pipelines" / pipeline
+        self.pipeline_dir = StateFolder(home).pipelines / pipeline
         self.path = self.pipeline_dir / "runs" / run_id
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from contract import files
 from contract.errors import SettingsError
 from contract.state import StateFolder
 
@@ -28,7 +29,7 @@ def make_folders(state: StateFolder) -> None:
         ) from None
     _check_private(state)
     if not state.models_config.exists():
-        state.models_config.write_text(NO_MODELS)
+        files.write(state.models_config, NO_MODELS)
 
 
 def _check_private(state: StateFolder) -> None:

@@ -40,14 +40,8 @@ class ValidationSettings(Section):
 class AugmentationSettings(Section):
     """How many augmented copies the train split gets. Evaluation data is never touched."""
 
-    factor: int = Field(
-        3,
-        ge=1,
-        le=50,
-        title="Augmentation factor",
-        description="Size of the train split as a multiple; 1 adds none.",
-    )
-    """Size of the augmented train split as a multiple of the original; 1 adds nothing."""
+    factor: int = Field(3, ge=1, le=50, title="Augmentation factor")
+    """Size of the train split as a multiple; 1 adds none."""
 
     seed: int = Field(17, ge=0)
     """The same seed and data give the same copies."""

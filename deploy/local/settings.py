@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.addresses import HOST, PORTS, ports
+from contract.addresses import DEFAULT_PORTS, HOST, PORTS, ports
 from contract.state import HOME_VARIABLE, PROJECT, StateFolder, home_of
 
 
@@ -23,10 +23,10 @@ class Stack(StateFolder):
         project: The checkout that holds `.venv/`, `dags/` and the code.
     """
 
-    airflow_port: int = 8080
-    mlflow_port: int = 5000
-    grpc_port: int = 8500
-    rest_port: int = 8501
+    airflow_port: int = DEFAULT_PORTS["airflow_port"]
+    mlflow_port: int = DEFAULT_PORTS["mlflow_port"]
+    grpc_port: int = DEFAULT_PORTS["grpc_port"]
+    rest_port: int = DEFAULT_PORTS["rest_port"]
     project: Path = PROJECT
 
     @classmethod

@@ -48,12 +48,8 @@ class PipelineConfig(Section):
     timezone: str = "UTC"
     """Time zone of the schedule."""
 
-    promotion: Literal["auto", "approval"] = Field(
-        "auto",
-        title="Promotion",
-        description="auto: an accepted model goes live. approval: a person is asked first.",
-    )
-    """Whether a person approves before a model goes live."""
+    promotion: Literal["auto", "approval"] = Field("auto", title="Promotion")
+    """auto: an accepted model goes live. approval: a person is asked first."""
 
     candidate: Literal["compressed", "float"] = "compressed"
     """Which model is released; `float` leaves compression out."""

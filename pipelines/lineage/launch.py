@@ -143,7 +143,7 @@ def _attempt(
     if node.node_info.id in graph.NEVER_CACHED:
         attempt.execution_options.caching_options.enable_cache = False
         return attempt, lookup.key
-    # Others have their turn at the store while the files are read.
+    # Outside the lock: the files are read while others use the store.
     if problem := lookup.problem():
         logger.warning(
             "Node %s is computed again, not answered from run %s: %s",

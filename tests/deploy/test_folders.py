@@ -1,5 +1,6 @@
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,20 @@ def test_a_list_of_models_that_is_there_stays(tmp_path):
     make_folders(state)
 
     assert "digits" in state.models_config.read_text()
+
+
+def test_no_program_sees_half_a_list_of_models(tmp_path, monkeypatch):
+    state, seen = StateFolder(tmp_path), []
+    replace = Path.replace
+
+    def watched(draft, target):
+        seen.append((target.exists(), draft.read_text()))
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    make_folders(state)
+
+    assert seen == [(False, state.models_config.read_text())]
 
 
 def test_the_folder_of_sockets_is_private(tmp_path):

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from contract import files
 from deploy.local.settings import Stack
 from deploy.local.supervision.programs import MARKER
 
@@ -31,7 +32,7 @@ def remember_supervisor(stack: Stack, pid: int) -> None:
     """Notes which supervisor was started with which settings: its session is known even after it was killed."""
     with suppress(psutil.NoSuchProcess):
         record = {"pid": pid, "started": _started(pid), "boot": _boot_id(), "settings": stack.environment()}
-        _record_path(stack).write_text(json.dumps(record))
+        files.write(_record_path(stack), json.dumps(record))
 
 
 def forget_supervisor(stack: Stack) -> None:

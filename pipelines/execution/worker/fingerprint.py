@@ -3,16 +3,18 @@
 import hashlib
 from pathlib import Path
 
+from contract.environment import OUR_PACKAGES
 from contract.state import PROJECT
 
-CODE = ("components", "contract", "pipelines", "serving")
 SUFFIXES = (".py", ".yaml")
 PACKAGES = PROJECT / ".venv" / "ml" / ".installed"  # rewritten by every installation
 
 
 def fingerprint(project: Path = PROJECT) -> str:
     """Returns a digest over names, sizes and times of the source files, the configurations and the packages."""
-    files = [path for folder in CODE for path in (project / folder).rglob("*") if path.suffix in SUFFIXES]
+    files = [
+        path for folder in OUR_PACKAGES for path in (project / folder).rglob("*") if path.suffix in SUFFIXES
+    ]
     total = hashlib.sha256()
     for path in sorted([*files, PACKAGES]):
         try:

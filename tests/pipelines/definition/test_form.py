@@ -26,6 +26,21 @@ def test_the_form_has_what_people_set_with_help_and_ranges(fields):
     assert fields["promotion"]["enum"] == ["auto", "approval"]
 
 
+@pytest.mark.parametrize("family", ["image", "tabular"])
+def test_every_key_of_a_section_is_described_by_the_text_below_it(family):
+    keys = config.class_of(family, "classification").model_fields
+    sections = [keys[name].annotation for name in ("data", "validation", "train", "evaluate", "compress")]
+
+    described = {name: key.description for section in sections for name, key in section.model_fields.items()}
+
+    assert [name for name, text in described.items() if not text] == []
+    assert described["learning_rate"] == "Adam's learning rate in both stages."
+
+
+def test_the_help_of_the_form_is_that_description(fields):
+    assert fields["train.epochs"]["description"] == "Passes over the augmented train split."
+
+
 def test_no_gate_is_on_the_form(fields):
     gates = ("evaluate.", "infra_validate.", "validation.", "compress.max_accuracy_drop")
     assert not [key for key in fields if key.startswith(gates)]
