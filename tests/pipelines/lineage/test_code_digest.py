@@ -13,12 +13,12 @@ def package(tmp_path, monkeypatch):
             path = tmp_path / "parcel" / f"{name}.py"
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        for each in (code_digest.source, code_digest._root):
+        for each in (code_digest.source, code_digest._roots):
             each.cache_clear()
         return code_digest.of(["parcel.entry.run"])
 
     yield code
-    code_digest._root.cache_clear()
+    code_digest._roots.cache_clear()
 
 
 def test_the_code_is_what_the_entry_point_imports_directly_or_not(package):
@@ -50,6 +50,18 @@ def test_relative_imports_are_followed(package):
     before = package(__init__="", entry="from . import near\nfrom .far import x\n", near="", far="x = 1\n")
     assert package(near="y = 1\n") != before
     assert package(near="", far="x = 2\n") != before
+
+
+def test_a_package_in_several_folders_is_followed_in_each(tmp_path, monkeypatch):
+    for folder, module, text in (("one", "entry", "from parcel import near\n"), ("two", "near", "")):
+        monkeypatch.syspath_prepend(str(tmp_path / folder))
+        (tmp_path / folder / "parcel").mkdir(parents=True)
+        (tmp_path / folder / "parcel" / f"{module}.py").write_text(text)
+    before = code_digest.of(["parcel.entry.run"])
+    (tmp_path / "two/parcel/near.py").write_text("X = 1\n")
+    code_digest.source.cache_clear()
+    assert code_digest.of(["parcel.entry.run"]) != before
+    code_digest._roots.cache_clear()
 
 
 def test_libraries_count_by_version_and_those_that_compute_nothing_do_not(package):
