@@ -102,12 +102,22 @@ def _imports(module: str, file: Path) -> Iterator[str]:
             yield from (f"{origin}.{alias.name}" for alias in node.names)
 
 
+def _distributions(package: str) -> Iterable[str]:
+    """Returns the distribution that is called as a package is; else those that say they bring it."""
+    name = package.replace("_", "-")
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return sorted(set(metadata.packages_distributions().get(package, [name])))
+    return [name]
+
+
 def _versions(packages: Iterable[str]) -> Iterator[str]:
     """Yields `name version` of the distributions behind installed packages."""
     for package in packages:
         if package in NEUTRAL or package in sys.stdlib_module_names:
             continue
-        for name in DISTRIBUTIONS.get(package, (package.replace("_", "-"),)):
+        for name in DISTRIBUTIONS.get(package) or _distributions(package):
             try:
                 yield f"{name} {metadata.version(name)}"
             except metadata.PackageNotFoundError as error:

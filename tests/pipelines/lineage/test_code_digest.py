@@ -70,6 +70,21 @@ def test_libraries_count_by_version_and_those_that_compute_nothing_do_not(packag
     assert named == ["numpy", "tensorflow", "tf-keras"]
 
 
+def test_an_installed_package_counts_by_the_version_of_whatever_distribution_brings_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(code_digest, "INSTALLED", frozenset({tmp_path.resolve()}))
+    (tmp_path / "parcel/words").mkdir(parents=True)
+    (tmp_path / "parcel/words/model.py").touch()
+    info = tmp_path / "acme_words-1.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-words\nVersion: 1.5\n")
+    (info / "RECORD").write_text("parcel/words/model.py,,\n")
+    (info / "top_level.txt").write_text("parcel\n")
+    code_digest._roots.cache_clear()
+    assert code_digest.of(["parcel.words.model"]).libraries == "acme-words 1.5"
+    code_digest._roots.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("entry_point", "libraries"),
     [
