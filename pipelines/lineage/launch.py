@@ -132,7 +132,9 @@ def _load(name: str) -> None:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        importlib.import_module(name.rpartition(".")[0])  # it is a function there, or the node says what is missing
+        importlib.import_module(
+            name.rpartition(".")[0]
+        )  # it is a function there, or the node says what is missing
 
 
 def _attempt(
