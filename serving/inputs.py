@@ -116,12 +116,13 @@ def _remedy(model: str, signatures: Mapping[str, Signature]) -> str:
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Returns the header and the rows, all of one length."""
+    """Returns the header, without blanks around its names, and the rows, all of one length."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
+            lines = [row for row in csv.reader(file, strict=True) if row] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"Expected a CSV in UTF-8 in {path}, and it cannot be read: {error}.") from error
+    header, rows = [column.strip() for column in lines[0]], lines[1:]
     if not rows:
         raise InputError(
             f"Expected a header and at least one row in {path}, got {len(header)} columns and no row."
@@ -178,14 +179,21 @@ def _value(dtype: np.dtype, cell: str) -> object:
         return TRUTH[cell.strip().lower()]
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            number = dtype.type(float(cell))
+            number = dtype.type(float(_digits(cell)))
         if not np.isfinite(number):
             raise ValueError
         return number
-    limits, whole = np.iinfo(dtype), int(cell)
+    limits, whole = np.iinfo(dtype), int(_digits(cell))
     if not limits.min <= whole <= limits.max:
         raise ValueError
     return whole
+
+
+def _digits(cell: str) -> str:
+    """Returns a number's text, unless it is one to Python alone: `1_000`."""
+    if "_" in cell:
+        raise ValueError
+    return cell
 
 
 def _kind(dtype: np.dtype) -> str:

@@ -54,25 +54,26 @@ def source(path: Path) -> bytes:
 
 
 @cache
-def _root(package: str) -> Path | None:
-    """Returns the folder that a package of ours lies in; `None` for what is installed, and for what is not there."""
+def _roots(package: str) -> tuple[Path, ...]:
+    """Returns the folders that a package of ours lies in; none for what is installed, and for what is not there.
+
+    One without `__init__.py` may lie in several: two teams share its name.
+    """
     spec = None if package in sys.builtin_module_names else find_spec(package)
     places = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
-    root = next((Path(place).resolve().parent for place in places if place), None)
-    return None if root in INSTALLED else root
+    roots = (Path(place).resolve().parent for place in places if place)
+    return tuple(root for root in roots if root not in INSTALLED)
 
 
 def _modules(name: str) -> Iterator[tuple[str, Path]]:
     """Yields the modules of ours that importing `name` runs; the last parts of it may name no module."""
     package, *_ = parts = name.split(".")
-    root = _root(package)
-    if root is None:
-        return
     for length in range(1, len(parts) + 1):
-        path = root.joinpath(*parts[:length])
-        for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
-            if file.is_file():
-                yield ".".join(parts[:length]), file
+        for root in _roots(package):
+            path = root.joinpath(*parts[:length])
+            for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+                if file.is_file():
+                    yield ".".join(parts[:length]), file
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
@@ -101,12 +102,22 @@ def _imports(module: str, file: Path) -> Iterator[str]:
             yield from (f"{origin}.{alias.name}" for alias in node.names)
 
 
+def _distributions(package: str) -> Iterable[str]:
+    """Returns the distribution that is called as a package is; else those that say they bring it."""
+    name = package.replace("_", "-")
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return sorted(set(metadata.packages_distributions().get(package, [name])))
+    return [name]
+
+
 def _versions(packages: Iterable[str]) -> Iterator[str]:
     """Yields `name version` of the distributions behind installed packages."""
     for package in packages:
         if package in NEUTRAL or package in sys.stdlib_module_names:
             continue
-        for name in DISTRIBUTIONS.get(package, (package.replace("_", "-"),)):
+        for name in DISTRIBUTIONS.get(package) or _distributions(package):
             try:
                 yield f"{name} {metadata.version(name)}"
             except metadata.PackageNotFoundError as error:

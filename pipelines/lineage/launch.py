@@ -1,5 +1,6 @@
 """Runs one node of a compiled pipeline with TFX's portable launcher, and finds out how it really ended."""
 
+import importlib
 import json
 import logging
 import re
@@ -117,8 +118,23 @@ def _code(node: pipeline_pb2.PipelineNode, executor: Any) -> code_digest.Code:
     parameters = {name: value.field_value.string_value for name, value in node.parameters.parameters.items()}
     parameters |= json.loads(parameters.get(PASSED_ON) or "null") or {}
     called = [parameters[name] for name in CALLED if parameters.get(name)]
-    metrics = METRIC_MODULE.findall(parameters.get(GATES, ""))
-    return code_digest.of([python.class_path, *called, *metrics])
+    called += METRIC_MODULE.findall(parameters.get(GATES, ""))
+    code = code_digest.of([python.class_path, *called])
+    for name in called:
+        _load(name)
+    return code
+
+
+def _load(name: str) -> None:
+    """Imports what will be called while it is what the digest was made of: this process may get to it much later."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        importlib.import_module(
+            name.rpartition(".")[0]
+        )  # it is a function there, or the node says what is missing
 
 
 def _attempt(

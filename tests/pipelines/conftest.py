@@ -23,7 +23,7 @@ class Tiny:
         """Does what a fresh process would: nothing of the package is in memory."""
         from pipelines.lineage import code_digest
 
-        for each in (code_digest.source, code_digest._root):
+        for each in (code_digest.source, code_digest._roots):
             each.cache_clear()
         for name in [name for name in sys.modules if name.partition(".")[0] == "tiny"]:
             del sys.modules[name]

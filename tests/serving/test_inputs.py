@@ -95,6 +95,10 @@ def test_a_file_that_starts_with_a_byte_order_mark_is_read_without_it(rows):
     assert rows(b"\xef\xbb\xbf" + f"{HEADER}\nA,1,2,1\n".encode()).values["town"].tolist() == [b"A"]
 
 
+def test_blanks_around_the_names_in_a_header_do_not_count(rows):
+    assert rows("town, mean radius ,age , is_new\nA,1,2,1\n").values["mean_radius"].tolist() == [[1]]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -116,6 +120,7 @@ def test_a_file_that_starts_with_a_byte_order_mark_is_read_without_it(rows):
         pytest.param(f"{HEADER}\nA,1e39,1,1\n", "expected a finite number", id="too big for the dtype"),
         pytest.param(f"{HEADER}\nA,,1,1\n", "Row 1, column 'mean radius'", id="an empty cell"),
         pytest.param(f"{HEADER}\nA,nan,1,1\n", "got 'nan'", id="no number"),
+        pytest.param(f"{HEADER}\nA,1_0,1_0,1\n", "got '1_0'. Row 1", id="a number to Python alone"),
         pytest.param(f"{HEADER}\n" + "A,x,1,1\n" * 12, "... and 2 more.", id="many bad cells"),
         pytest.param(f"{HEADER}\nA,1,1,1\nA,1,5,1,1\n", "row 2: expected 4 cells", id="a decimal comma"),
         pytest.param(f"{HEADER}\n", "at least one row", id="no row"),

@@ -13,7 +13,8 @@ from components.settings import Section
 from contract.errors import DataError
 from serving.columns import input_name
 
-RESERVED = ("id", "label")  # features that every example has
+# Features and facts that every example has; `self` is taken where TensorFlow traces a signature.
+RESERVED = ("id", "label", "split", "digest", "splits_of_digest", "self")
 
 
 def positions(header: Sequence[str], wanted: Iterable[str], where: str) -> list[int]:
@@ -60,11 +61,12 @@ class RecordSettings(Section):
                     f"expected names that begin with a letter and are neither {', '.join(RESERVED)} nor a keyword of "
                     f"Python, got {column!r}: it is an input of the served model, {name!r}"
                 )
-            if name in seen:
+            if name.lower() in seen:  # a SavedModel cannot tell names apart by their case
                 raise ValueError(
-                    f"expected distinct inputs, got {seen[name]!r} and {column!r}, both {name!r}"
+                    f"expected distinct inputs, got {seen[name.lower()]!r} and {column!r}, both {name!r} in upper or "
+                    "lower case"
                 )
-            seen[name] = column
+            seen[name.lower()] = column
         return columns
 
     @property

@@ -18,7 +18,7 @@ def content_of(cells: Sequence[str]) -> bytes:
 def _canonical(cell: str) -> str:
     try:
         with np.errstate(over="ignore"):
-            value = float(np.float32(float(cell)))
+            value = float(np.float32(float(cell))) + 0.0  # -0.0 is 0.0
     except ValueError:
         return cell
     return repr(value) if np.isfinite(value) and "_" not in cell else cell

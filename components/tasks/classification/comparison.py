@@ -32,6 +32,8 @@ def difference(outputs: Mapping[str, Sequence[Any]], tags: Mapping[str, str], ta
         return f"its tag {CLASSES} is no JSON list: {error}"
     if registered is None or registered == target.classes:
         return ""
+    if not isinstance(registered, list):
+        return f"its tag {CLASSES} is no JSON list: {registered!r}"
     others = [
         f"{position}: {theirs!r}, here {ours!r}"
         for position, (theirs, ours) in enumerate(zip(registered, target.classes, strict=False))

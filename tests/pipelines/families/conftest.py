@@ -24,7 +24,7 @@ class Plugged:
 
     def forget(self):
         """Does what a fresh process would: nothing of the package is in memory."""
-        for each in (code_digest.source, code_digest._root, config.class_of):
+        for each in (code_digest.source, code_digest._roots, config.class_of):
             each.cache_clear()
         for name in [name for name in sys.modules if name.partition(".")[0] == "plugged"]:
             del sys.modules[name]

@@ -1,5 +1,7 @@
 """A family in a folder of somebody's own: nothing of Slipway's knows it."""
 
+import importlib
+
 import pytest
 
 from contract.errors import SettingsError
@@ -92,6 +94,14 @@ def test_an_edited_file_of_a_family_changes_the_code_of_exactly_the_nodes_that_r
     words.change(module)
     after = code()
     assert {node for node in before if after[node] != before[node]} == nodes
+
+
+@pytest.mark.parametrize("module", ["ingestion", "facts", "model", "requests"])
+def test_what_is_edited_once_the_code_is_known_waits_for_the_next_process(words, module):
+    code()
+    path = words.folder / "words" / f"{module}.py"
+    path.write_text(f"{path.read_text()}\nCHANGED = True\n")
+    assert not hasattr(importlib.import_module(f"plugged.words.{module}"), "CHANGED")
 
 
 def test_its_pipeline_runs_and_an_edited_file_recomputes_the_nodes_that_run_it(words, state, run_real_nodes):

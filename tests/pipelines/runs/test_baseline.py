@@ -140,6 +140,7 @@ def test_a_copy_that_was_altered_is_fetched_anew(pets, stored, tmp_path):
             id="other classes",
         ),
         pytest.param(a_run(), {"classes": "cat, dog"}, "is no JSON list", id="a tag that a person wrote"),
+        pytest.param(a_run(), {"classes": "5"}, "is no JSON list: 5", id="a tag of another kind"),
         pytest.param(
             a_run(side=16),
             {},

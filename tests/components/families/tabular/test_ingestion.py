@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from components.ingestion.ingest import Usable, ingest
 from components.ingestion.split import split_of
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
+from components.validation import facts
 from contract.errors import DataError
 
 COLUMNS = ["mean radius", "area (mm2)"]
@@ -76,7 +78,9 @@ def test_every_run_of_other_characters_becomes_one_underscore(column, name):
     ("columns", "message"),
     [
         (["a b", "a-b"], "expected distinct inputs, got 'a b' and 'a-b', both 'a_b'"),
-        (["label"], "neither id, label nor a keyword of Python, got 'label'"),
+        (["Mean", "mean"], "got 'Mean' and 'mean', both 'mean' in upper or lower case"),
+        (["label"], "splits_of_digest, self nor a keyword of Python, got 'label'"),
+        (["split"], "nor a keyword of Python, got 'split'"),
         (["class"], "got 'class'"),
         (["1st"], "expected names that begin with a letter .* got '1st'"),
     ],
@@ -84,6 +88,13 @@ def test_every_run_of_other_characters_becomes_one_underscore(column, name):
 def test_a_column_that_could_be_no_input_is_refused(tmp_path, columns, message):
     with pytest.raises(ValidationError, match=message):
         settings(tmp_path / "table.csv", columns=columns)
+
+
+def test_no_column_is_called_as_a_fact_of_any_example(tmp_path):
+    family = SimpleNamespace(columns=lambda record: [])
+    for name in (*facts.columns(family, None), "self"):
+        with pytest.raises(ValidationError):
+            settings(tmp_path, columns=[name])
 
 
 def test_the_header_is_matched_by_the_names_of_the_inputs_wherever_the_columns_stand(table, tmp_path):
@@ -158,6 +169,7 @@ def test_rows_that_are_the_same_to_a_model_share_a_split_however_their_numbers_a
     path = table("a,x,,0.10,4,benign", "b,x,,1e-1,4.0,malignant", "c,x,, 0.1 ,4,benign", header=HEADER)
     contents = {record.content for record in read(path)}
     assert len(contents) == 1
+    assert len({record.content for record in read(table("a,x,,-0.0,4,benign", "b,x,,0,4,benign"))}) == 1
     assert split_of(contents.pop(), settings(path)) in records.SPLITS
 
 
