@@ -120,6 +120,7 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
+            header = [cell.strip() for cell in header]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"Expected a CSV in UTF-8 in {path}, and it cannot be read: {error}.") from error
     if not rows:
@@ -176,6 +177,8 @@ def _value(dtype: np.dtype, cell: str) -> object:
         return cell.encode()
     if dtype.kind == "b":
         return TRUTH[cell.strip().lower()]
+    if "_" in cell:
+        raise ValueError  # Python's 1_000 is nobody else's
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             number = dtype.type(float(cell))
