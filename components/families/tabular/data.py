@@ -33,11 +33,12 @@ def positions(header: Sequence[str], wanted: Iterable[str], where: str) -> list[
         name = input_name(column)
         if names.count(name) != 1:
             close = difflib.get_close_matches(name, names, 1)
-            hint = f" There is {header[names.index(close[0])]!r}." if close else ""
-            times = f"{names.count(name)} of them" if name in names else f"none.{hint}"
+            other = close and name not in names
+            hint = f" There is {header[names.index(close[0])]!r}." if other else ""
+            times = f"{names.count(name)} of them" if name in names else "none"
             raise DataError(
-                f"Expected one column {column!r} in {where}, and there are {times} Change the header, or data.columns, "
-                "data.label_column and data.id_column in the pipeline's configuration."
+                f"Expected one column {column!r} in {where}, and there are {times}.{hint} Change the header, or "
+                "data.columns, data.label_column and data.id_column in the pipeline's configuration."
             )
         found.append(names.index(name))
     return found

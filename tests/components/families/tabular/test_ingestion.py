@@ -193,3 +193,8 @@ def test_the_biopsies_are_569_and_each_can_be_used():
     assert all(problem(record, found) is None for record in rows)
     with pytest.raises(DataError, match="'mean radios' in scikit-learn's breast cancer data"):
         list(sources.read(ingestion, found.model_copy(update={"columns": ["mean radios"]})))
+
+
+def test_a_column_that_is_there_twice_is_said_to_be(table):
+    with pytest.raises(DataError, match=r"there are 2 of them\. Change the header"):
+        read(table(*good_rows(1), header="key,more,mean-radius,mean radius,area (mm2),diagnosis"))
