@@ -37,6 +37,8 @@ def package(room: str, name: str) -> str:
 
 
 def _exists(name: str) -> bool:
+    if not all(map(str.isidentifier, name.split("."))):
+        return False
     try:
         return find_spec(name) is not None
     except ModuleNotFoundError:

@@ -223,13 +223,14 @@ def parse(content: Mapping[str, Any], where: str) -> PipelineConfig:
         return made.model_validate(content)
     except ValidationError as error:
         found = "\n".join(f"  - {problem}" for problem in problems(error, made))
-        raise SettingsError(f"{error.error_count()} problem(s) in {where}:\n{found}") from error
+        of = f"family {chosen['family']}{'' if 'family' in content else ', the default'}"
+        raise SettingsError(f"{error.error_count()} problem(s) in {where} ({of}):\n{found}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: expected keys and values, got {type(content).__name__}.")

@@ -58,4 +58,9 @@ def _problem(item: Any, config: type[BaseModel]) -> str:
         return f"{key}: is required and missing."
     if item["type"] == "value_error":
         return f"{key}: {item['ctx']['error']}"  # ours: it says what was received
+    if item["type"] == "string_type" and isinstance(item["input"], bool):
+        got = json.dumps(item["input"])
+        return f"{key}: expected text, got {got}. Put it in quotes: YAML reads a bare yes or no as a truth value."
+    if item["type"] == "string_type" and isinstance(item["input"], int | float):
+        return f"{key}: expected text, got {item['input']}. Put it in quotes."
     return f"{key}: {item['msg'].replace('Input should be', 'expected')}, got {json.dumps(item['input'], default=str)}"

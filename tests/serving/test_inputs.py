@@ -133,3 +133,9 @@ def test_a_file_that_does_not_fit_says_what_was_expected_and_where(rows, text, w
         rows(text)
     assert words in str(caught.value)
     assert "rows.csv" in str(caught.value)
+
+
+def test_blanks_around_the_names_of_columns_and_underscores_in_numbers_are_read_as_ingestion_reads_them(rows):
+    assert rows("town, mean radius, age, is_new\nUlm,1.5,3,true\n").values["mean_radius"].tolist() == [[1.5]]
+    with pytest.raises(InputError, match=r"column 'mean radius': expected a finite number .*got '1_000'"):
+        rows(f"{HEADER}\nUlm,1_000,3,true\n")

@@ -101,8 +101,12 @@ def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
 def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[str]:
     number, line = next(lines, (0, b""))
     if not number:
-        raise DataError(f"Ingestion expected a header and records in {path}, and the file is empty.")
+        raise DataError(
+            f"Ingestion expected a header and records in {path}, and the file is empty. Change data.path."
+        )
     try:
         return [cell.strip() for cell in _cells(line)]
     except csv.Error as error:
-        raise DataError(f"Expected a header of CSV on line {number} of {path}, got {error}.") from error
+        raise DataError(
+            f"Expected a header of CSV on line {number} of {path}, got {error}. Save it as UTF-8."
+        ) from error

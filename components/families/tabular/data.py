@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.families import sections
 from components.settings import Section
-from contract.errors import DataError
+from contract.errors import SHOWN_FAILURES, DataError
 from serving.columns import input_name
 
 # Features and facts that every example has; `self` is taken where TensorFlow traces a signature.
@@ -34,11 +34,18 @@ def positions(header: Sequence[str], wanted: Iterable[str], where: str) -> list[
         name = input_name(column)
         if names.count(name) != 1:
             close = difflib.get_close_matches(name, names, 1)
-            hint = f" There is {header[names.index(close[0])]!r}." if close else ""
-            times = f"{names.count(name)} of them" if name in names else f"none.{hint}"
+            shown = close and header[names.index(close[0])]
+            more = ", ..." if len(header) > SHOWN_FAILURES else ""
+            there = (
+                f"there is {shown!r}"
+                if shown
+                else f"got {', '.join(map(repr, header[:SHOWN_FAILURES]))}{more}"
+            )
+            times = f"{names.count(name)} of them" if name in names else f"none: {there}"
             raise DataError(
-                f"Expected one column {column!r} in {where}, and there are {times} Change the header, or data.columns, "
-                "data.label_column and data.id_column in the pipeline's configuration."
+                f"Expected one column {column!r} in {where}, and there are {times}. Columns are separated by commas. "
+                "Change the header, or data.columns, data.label_column and data.id_column in the pipeline's "
+                "configuration."
             )
         found.append(names.index(name))
     return found

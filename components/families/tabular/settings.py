@@ -1,8 +1,8 @@
 """The sections of a tabular pipeline's configuration."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.families import sections
 from components.families.tabular.data import DataSettings, RecordSettings
@@ -27,6 +27,16 @@ class ValidationSettings(sections.ValidationSettings):
     ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """By column, the least and the greatest acceptable value."""
 
+    @field_validator("ranges")
+    @classmethod
+    def _not_empty(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for column, (least, greatest) in ranges.items():
+            if not least <= greatest:
+                raise ValueError(
+                    f"expected the least and then the greatest value of {column!r}, got [{least:g}, {greatest:g}]"
+                )
+        return ranges
+
 
 class NetworkSettings(Section):
     """Which network, and how large."""
@@ -34,7 +44,7 @@ class NetworkSettings(Section):
     network: Literal["mlp"] = "mlp"
     """`mlp`: hidden dense layers, one after the other."""
 
-    hidden_units: list[int] = Field([32, 16], min_length=1, max_length=16)
+    hidden_units: list[Annotated[int, Field(ge=1)]] = Field([32, 16], min_length=1, max_length=16)
     """Width of each hidden layer."""
 
     dropout: float = Field(0.1, ge=0, lt=1)

@@ -10,6 +10,7 @@ def configs(tmp_path, monkeypatch):
     return tmp_path
 
 
+TABLE = "data: {source: csv, path: x.csv, classes: [a, b], columns: [x]}\n"
 GOOD = "data: {classes: [a, b], image: {height: 8, width: 8, channels: 1}}\n"
 
 
@@ -144,6 +145,32 @@ def test_promotion_may_be_tightened_for_a_run_and_not_loosened(configs):
             id="an unknown node",
         ),
         pytest.param(GOOD.replace("a, b", "a, a"), "got a more than once", id="a class twice"),
+        pytest.param(
+            GOOD.replace("a, b", "no, yes"),
+            "data.classes.0: expected text, got false. Put it in quotes",
+            id="truth values for classes",
+        ),
+        pytest.param(
+            GOOD.replace("a, b", "0, 1"),
+            "data.classes.1: expected text, got 1. Put it in quotes",
+            id="numbers",
+        ),
+        pytest.param(GOOD + "family: ../other\n", "got '../other'", id="a path for a family"),
+        pytest.param(
+            "data: {source: csv, classes: [a, b], columns: [x]}\n",
+            "(family image, the default)",
+            id="no family",
+        ),
+        pytest.param(
+            f"family: tabular\n{TABLE}train: {{hidden_units: [8, 0]}}\n",
+            "train.hidden_units.1: expected greater than or equal to 1, got 0",
+            id="a layer of no width",
+        ),
+        pytest.param(
+            f"family: tabular\n{TABLE}validation: {{ranges: {{x: [2, 1]}}}}\n",
+            "expected the least and then the greatest value of 'x', got [2, 1]",
+            id="a range the wrong way round",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_names_the_file(configs, text, message):
@@ -152,3 +179,9 @@ def test_a_mistake_in_the_file_names_the_file(configs, text, message):
         config.load("toy")
     assert message in str(error.value)
     assert str(configs / "toy.yaml") in str(error.value)
+
+
+def test_a_file_that_is_not_utf_8_is_named(configs):
+    (configs / "toy.yaml").write_bytes(b"description: Gr\xf6\xdfe\n")
+    with pytest.raises(SettingsError, match=r"toy\.yaml is not YAML"):
+        config.load("toy")

@@ -180,7 +180,7 @@ def test_rows_that_are_the_same_to_a_model_share_a_split_however_their_numbers_a
             "key,mean radius,diagnosis",
             r"Expected one column 'area \(mm2\)' in .*table.csv, and there are none",
         ),
-        ("key,mean radios,area (mm2),diagnosis", "'mean radius' .* none. There is 'mean radios'"),
+        ("key,mean radios,area (mm2),diagnosis", "'mean radius' .* none: there is 'mean radios'"),
         ("key,mean radius,mean_radius,area (mm2),diagnosis", "'mean radius' .* 2 of them"),
         ("key,mean radius,area (mm2),class", "'diagnosis'"),
         ("mean radius,area (mm2),diagnosis", "'key'"),
@@ -205,3 +205,15 @@ def test_the_biopsies_are_569_and_each_can_be_used():
     assert all(problem(record, found) is None for record in rows)
     with pytest.raises(DataError, match="'mean radios' in scikit-learn's breast cancer data"):
         list(sources.read(ingestion, found.model_copy(update={"columns": ["mean radios"]})))
+
+
+def test_a_column_that_is_there_twice_is_said_to_be(table):
+    with pytest.raises(DataError, match=r"there are 2 of them\. "):
+        read(table(*good_rows(1), header="key,more,mean-radius,mean radius,area (mm2),diagnosis"))
+
+
+def test_a_header_that_is_nothing_like_what_was_expected_is_shown(table):
+    with pytest.raises(
+        DataError, match=r"there are none: got 'key;more;.*'\. Columns are separated by commas\."
+    ):
+        read(table(header=HEADER.replace(",", ";")))
