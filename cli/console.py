@@ -22,7 +22,7 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
             raise
         except Exception as error:
             from contract.addresses import tracking_uri
-            from contract.failures import explain
+            from contract.errors import explain
 
             failure = explain(error, tracking_uri())
             if not failure.explained:

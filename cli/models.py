@@ -12,7 +12,7 @@ import numpy as np
 
 from cli.console import table
 from contract.addresses import grpc_target, tracking_uri
-from contract.failures import cancel
+from contract.errors import cancel
 from contract.state import StateFolder
 from serving import inputs
 from serving.client import Client, Prediction

@@ -19,11 +19,11 @@ MANIFESTS_VARIABLE = "SLIPWAY_MANIFESTS"
 CONFIGS_VARIABLE = "SLIPWAY_CONFIGS"
 ML_PYTHON_VARIABLE = "SLIPWAY_ML_PYTHON"
 
-TENSORFLOW = {
-    "TF_USE_LEGACY_KERAS": "1",  # must be there before TensorFlow is imported
+QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "GLOG_minloglevel": "2",  # ML Metadata tells of each connection
 }
+LEGACY_KERAS = {"TF_USE_LEGACY_KERAS": "1"}  # TFMOT and TFMA work with Keras 2 alone
 WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 PASSED_NAMES = frozenset(
@@ -51,8 +51,8 @@ OUR_PACKAGES = ("components", "contract", "pipelines", "serving")  # what a node
 
 
 def for_tensorflow(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Returns the variables that TensorFlow is imported under; what the environment says of one wins."""
-    return {name: environment.get(name, value) for name, value in TENSORFLOW.items()}
+    """Returns the variables that TensorFlow is imported under. Of what is logged, the environment's word wins."""
+    return {name: environment.get(name, value) for name, value in QUIET.items()} | LEGACY_KERAS
 
 
 def configure_logs() -> None:
@@ -80,7 +80,7 @@ def of_ml_process(environment: Mapping[str, str] = os.environ) -> dict[str, str]
     }
     home = {HOME_VARIABLE: str(home_of(environment))}
     unbuffered = {"PYTHONUNBUFFERED": "1"}  # the task log shows each line as it is written
-    return passed | TENSORFLOW | unbuffered | home
+    return passed | for_tensorflow(environment) | unbuffered | home
 
 
 def manifests_dir(environment: Mapping[str, str] = os.environ) -> Path:

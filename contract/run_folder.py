@@ -134,9 +134,21 @@ class RunFolder:
         files.write(self.path / name, json.dumps(content, indent=2) + "\n")
 
     def read(self, name: str) -> dict[str, Any]:
-        """Returns a JSON file; empty where it does not exist."""
+        """Returns a JSON file; empty where it does not exist.
+
+        Raises:
+            SettingsError: If it is no JSON object.
+        """
         path = self.path / name
-        return json.loads(path.read_text()) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SettingsError(f"{_not_an_object(path)}: {error}") from error
+        if not isinstance(found, dict):
+            raise SettingsError(f"{_not_an_object(path)}, got a {type(found).__name__}")
+        return found
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -207,3 +219,7 @@ class RunFolder:
         """Returns how each node ended that has ended so far."""
         nodes = sorted(path.stem for path in (self.path / NODES).glob("[!.]*.json"))
         return {node: result for node in nodes if (result := self.result(node)) is not None}
+
+
+def _not_an_object(path: Path) -> str:
+    return f"Expected a JSON object in {path}, which nothing of Slipway leaves in any other state. Start a new run"

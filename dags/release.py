@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
+from contract import programs
 from contract.environment import manifests_dir
 from dags.operators.release import ReleaseOperator
 from dags.triggers.champion import ChampionMoved
@@ -43,7 +44,7 @@ with DAG(
             title="Model",
             description="A registered model, named after its pipeline; empty to reconcile all of them",
         ),
-        "action": Param("promote", type="string", enum=["promote", "rollback", "reconcile"], title="Action"),
+        "action": Param(programs.PROMOTE, type="string", enum=list(programs.ACTIONS), title="Action"),
         "version": Param(
             None,
             type=["null", "integer"],

@@ -1,11 +1,30 @@
 """The requests that are recorded with a version: the model server replays them after loading it."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from contract.model_server import WARMUP_FILE
 from serving.apis import predict_pb2, prediction_log_pb2
+
+
+def record(requests: Iterable[predict_pb2.PredictRequest], version_dir: Path) -> None:
+    """Writes the requests that the server replays after loading a version, before it calls it AVAILABLE.
+
+    Format: TFRecords of PredictionLog (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
+
+    Args:
+        requests: Of Predict, for any signature.
+        version_dir: SavedModel.
+    """
+    import tensorflow as tf  # which who only reads them does without
+
+    path = version_dir / WARMUP_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for request in requests:
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString(deterministic=True))
 
 
 def recorded_requests(version_dir: Path) -> list[predict_pb2.PredictRequest]:

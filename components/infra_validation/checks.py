@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import predict_pb2
 
 from components import records
 from components.families.interface import Requests
-from contract.model_server import WARMUP_FILE
 from serving.client import Client
 from serving.errors import ReleaseError
 
@@ -49,20 +48,6 @@ class Sample:
         """Yields one request for each signature."""
         for signature, inputs in self.inputs.items():
             yield _request(model, signature, inputs)
-
-
-def write_warmup(sample: Sample, model: str, saved_model_dir: Path) -> None:
-    """Writes the requests that the server replays after loading, before it calls the version AVAILABLE.
-
-    Format: TFRecords of PredictionLog in `contract.model_server.WARMUP_FILE`
-    (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
-    """
-    path = saved_model_dir / WARMUP_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for request in sample.requests(model):
-            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-            writer.write(log.SerializeToString(deterministic=True))
 
 
 def answers(sample: Sample, saved_model_dir: Path) -> Answers:

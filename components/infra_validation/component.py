@@ -17,6 +17,7 @@ from components.infra_validation import checks
 from components.infra_validation.judge import judge
 from components.infra_validation.settings import InfraValidationSettings
 from components.report import write
+from serving import warmup
 
 Examples = tfx.types.standard_artifacts.Examples
 InfraBlessing = tfx.types.standard_artifacts.InfraBlessing
@@ -60,7 +61,7 @@ def ModelServerValidator(
     shutil.copytree(Path(model.uri) / SERVING_DIR, servable, dirs_exist_ok=True)
     of_family = plugins.load(family, families.Requests)
     sample = checks.Sample.of(examples.uri, of_family, of_family.RecordSettings.model_validate_json(record))
-    checks.write_warmup(sample, model_name, servable)
+    warmup.record(sample.requests(model_name), servable)
     problems, metrics = judge(
         servable, sample, model=model_name, command=json.loads(server_command), limits=limits
     )

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.configuration import conf
 
-from contract import exit_codes
+from contract import exit_codes, programs
 from contract.run_folder import FAILED, OUTCOME, REFUSED, REQUEST, SUCCEEDED, NodeResult, RunFolder
 from contract.worker_protocol import Request
 from dags.operators.exit_codes import raise_unless_succeeded
@@ -38,10 +38,7 @@ class NodeOperator(ModuleOperator):
         folder.forget_result(self.task_id)
         self.before(folder, context)
         self._request = Request(self.pipeline, folder.run_id, self.task_id)
-        code = self.run_module(
-            "pipelines.execution.node",
-            ["--pipeline", self.pipeline, "--run-id", folder.run_id, "--node", self.task_id],
-        )
+        code = self.run_module(programs.NODE, programs.node_arguments(self._request))
         result = folder.result(self.task_id) or NodeResult(SUCCEEDED)
         self.mlflow_run_url = result.mlflow_run_url
         if code != exit_codes.SUCCEEDED:

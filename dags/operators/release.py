@@ -6,6 +6,8 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from contract import programs
+from contract.programs import PROMOTE, RECONCILE, ReleaseRequest
 from dags.operators.exit_codes import raise_unless_succeeded
 from dags.operators.module import ModuleOperator
 
@@ -17,16 +19,16 @@ class ReleaseOperator(ModuleOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Runs the release; what is served afterwards becomes the XCom."""
-        arguments = self._arguments(context)
-        code = self.run_module("serving.release", arguments, log=self._remember)
+        arguments = self._request(context).arguments()
+        code = self.run_module(programs.RELEASE, arguments, log=self._remember)
         raise_unless_succeeded(code, what=" ".join(["release", *arguments]), reason=self._last_line)
         return self._served()
 
-    def _arguments(self, context: Any) -> list[str]:
+    def _request(self, context: Any) -> ReleaseRequest:
         run = context["dag_run"]
         if run.run_type == "asset_triggered":
-            return follow_arguments(event.extra for event in self._events(context))
-        return [*release_arguments(context["params"]), *by(run.triggering_user_name)]
+            return follow_request(event.extra for event in self._events(context))
+        return form_request(context["params"], by=run.triggering_user_name or "")
 
     def _events(self, context: Any) -> list[Any]:
         """The events that started the run, and those that came since.
@@ -56,8 +58,8 @@ class ReleaseOperator(ModuleOperator):
         return served
 
 
-def follow_arguments(extras: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Turns what the trigger said of moved aliases into a command line.
+def follow_request(extras: Iterable[Mapping[str, Any]]) -> ReleaseRequest:
+    """Turns what the trigger said of moved aliases into a request.
 
     Args:
         extras: Of the asset events that started the run. One that names no model, such as an event that a
@@ -65,31 +67,28 @@ def follow_arguments(extras: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     payloads = [extra.get("payload") for extra in extras]
     models = {payload.get("model") if isinstance(payload, dict) else None for payload in payloads}
-    named = [] if None in models else sorted(map(str, models))
-    chosen = [argument for model in named for argument in ("--model", model)]
-    return ["--action", "reconcile", *chosen, *by("MLflow")]
+    named = () if None in models else tuple(sorted(map(str, models)))
+    return ReleaseRequest(RECONCILE, named, by="MLflow")
 
 
-def by(who: str | None) -> list[str]:
-    """The part of the command line that says who asked; empty where Airflow does not know."""
-    return ["--by", who] if who else []
+def form_request(params: Mapping[str, Any], *, by: str) -> ReleaseRequest:
+    """Turns the trigger form into a request.
 
-
-def release_arguments(params: Mapping[str, Any]) -> list[str]:
-    """Turns the trigger form into a command line.
+    Args:
+        params: Values of the form.
+        by: Who triggered the run; empty where Airflow does not know.
 
     Raises:
         AirflowFailException: If the action needs a model or a version, and none is named.
     """
     action, model, version = params["action"], params["model"], params["version"]
-    if action != "reconcile" and not model:
+    if action != RECONCILE and not model:
         raise AirflowFailException(
             f"To {action}, say which model: set the field `model`, and trigger the DAG again."
         )
-    if action == "promote" and version is None:
+    if action == PROMOTE and version is None:
         raise AirflowFailException(
             "To promote, say which version: set the field `version` to a number from the model's page in "
             "MLflow or from `slipway models`, and trigger the DAG again."
         )
-    arguments = ["--action", action, *(["--model", model] if model else [])]
-    return [*arguments, "--version", str(version)] if action == "promote" else arguments
+    return ReleaseRequest(action, (model,) if model else (), version if action == PROMOTE else None, by)

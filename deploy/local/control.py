@@ -13,8 +13,8 @@ from deploy.folders import make_folders
 from deploy.local import credentials, served
 from deploy.local.airflow import database
 from deploy.local.airflow.client import AirflowClient
+from deploy.local.free_ports import check_ports
 from deploy.local.health import health
-from deploy.local.ports import check_ports
 from deploy.local.readiness import Readiness
 from deploy.local.settings import Stack
 from deploy.local.supervision import configuration, processes

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-from contract.failures import Cancelled
+from contract.errors import Cancelled
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"\nStopping: the run is closed first. Once more ends it at once.\n"

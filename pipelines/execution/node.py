@@ -5,7 +5,6 @@
 Exit code: 0 succeeded, 99 refused, 65 bad data, 78 bad settings, 75 try again, 1 anything else.
 """
 
-import argparse
 import logging
 import os
 import signal
@@ -14,9 +13,9 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from contract import environment, exit_codes, failures
+from contract import environment, errors, exit_codes, programs
 from contract.addresses import no_proxy, tracking_uri
-from contract.failures import Cancelled, cancel
+from contract.errors import Cancelled, cancel
 from contract.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 from pipelines.definition import nodes as graph
 
@@ -49,7 +48,7 @@ class Attempt:
             with self.during:
                 result, code = self._run(), 0
         except (Exception, Cancelled) as error:
-            failure = failures.explain(error, tracking_uri())
+            failure = errors.explain(error, tracking_uri())
             logger.error("%s", failure.message, exc_info=None if failure.explained else error)
             result, code = NodeResult(FAILED, failure.message, self.url), failure.exit_code
         result = replace(result, seconds=round(time.monotonic() - started, 2))
@@ -95,13 +94,10 @@ def run(pipeline: str, run_id: str, node: str) -> int:
 
 def main() -> int:
     """Is the entry point of the command line."""
-    parser = argparse.ArgumentParser(description="Run one node of a pipeline run.")
-    for name in ("--pipeline", "--run-id", "--node"):
-        parser.add_argument(name, required=True)
-    arguments = parser.parse_args()
+    asked = programs.node_request()
     environment.configure_logs()
     os.environ.update(no_proxy())
-    return run(arguments.pipeline, arguments.run_id, arguments.node)
+    return run(asked.pipeline, asked.run_id, asked.node)
 
 
 if __name__ == "__main__":

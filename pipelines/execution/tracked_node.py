@@ -9,8 +9,7 @@ from typing import Any
 from components import plugins, runtime
 from components.evaluation.verdict import Parent
 from components.tasks.interface import Headline
-from contract.errors import SettingsError
-from contract.failures import Cancelled, explain
+from contract.errors import Cancelled, SettingsError, explain
 from contract.run_folder import FAILED, PIPELINE_IR, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.definition import config as configuration
 from pipelines.definition.config import PipelineConfig

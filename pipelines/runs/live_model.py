@@ -144,7 +144,7 @@ def _facts(model: Path) -> dict[str, Any]:
         done = subprocess.run(
             command,
             cwd=PROJECT,
-            env={**os.environ, **environment.TENSORFLOW, **environment.WITHOUT_GPU},
+            env={**os.environ, **environment.for_tensorflow(), **environment.WITHOUT_GPU},
             capture_output=True,
             text=True,
             timeout=LOAD_TIMEOUT_S,

@@ -97,3 +97,13 @@ def test_what_this_version_prepared_is_gone_on_with(folder):
     folder.write(RUN, {"config": {}})
 
     assert folder.require(RUN) == {"config": {}, "layout": LAYOUT}
+
+
+@pytest.mark.parametrize("text", ["{", "", "[]", "null"])
+def test_a_file_that_is_no_json_object_is_named(tmp_path, text):
+    folder = RunFolder(tmp_path, "digits", "a-run")
+    folder.path.mkdir(parents=True)
+    (folder.path / RUN).write_text(text)
+
+    with pytest.raises(SettingsError, match=r"Expected a JSON object in .*run\.json"):
+        folder.read(RUN)

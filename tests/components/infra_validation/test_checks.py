@@ -12,6 +12,7 @@ from components.infra_validation import checks, sandbox
 from components.infra_validation.judge import judge
 from components.infra_validation.settings import InfraValidationSettings
 from components.keras import keras
+from serving import warmup
 from serving.client import Client
 from serving.errors import ReleaseError, ServerUnavailableError
 
@@ -40,7 +41,7 @@ def sample(definition, examples_dir):
 def save(definition, sample):
     def to(folder, trunk):
         definition.save(trunk, folder, learnt={})
-        checks.write_warmup(sample, "digits", folder)
+        warmup.record(sample.requests("digits"), folder)
         return folder
 
     return to

@@ -3,7 +3,7 @@ import json
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from dags.operators.release import follow_arguments, release_arguments
+from dags.operators.release import follow_request, form_request
 
 
 def test_a_promotion_ends_with_what_is_served(run_dag, ml):
@@ -80,7 +80,7 @@ def event(payload):
     ],
 )
 def test_moved_aliases_become_a_command_line_that_names_each_model_once(extras, models):
-    assert follow_arguments(extras) == ["--action", "reconcile", *models, "--by", "MLflow"]
+    assert follow_request(extras).arguments() == ["--action", "reconcile", *models, "--by", "MLflow"]
 
 
 def test_a_run_that_a_moved_alias_started_also_sees_what_moved_before_it_started(run_dag, moved):
@@ -94,7 +94,7 @@ def test_a_run_that_a_moved_alias_started_also_sees_what_moved_before_it_started
 @pytest.mark.parametrize("action", ["promote", "rollback"])
 def test_only_a_reconciliation_goes_without_a_model(action):
     with pytest.raises(AirflowFailException, match=f"To {action}, say which model"):
-        release_arguments({"action": action, "model": None, "version": 3})
+        form_request({"action": action, "model": None, "version": 3}, by="")
 
 
 def test_a_release_that_may_pass_another_time_is_tried_again(run_dag, ml):

@@ -7,7 +7,7 @@ import pytest
 STUBBORN = """
 import sys, threading
 from pipelines.execution.cancellation import Cancellation
-from contract.failures import Cancelled
+from contract.errors import Cancelled
 
 with Cancellation() as cancellation:
     try:

@@ -255,8 +255,8 @@ def test_a_run_goes_on_where_a_person_moved_the_alias_to_what_cannot_be_served(t
 
 
 def test_an_alias_that_was_put_back_is_no_success_of_a_second_try(two_versions, saved_models):
+    from contract.errors import explain
     from contract.exit_codes import BAD_SETTINGS
-    from contract.failures import explain
 
     site = two_versions
     site.registry.set_champion(MODEL, site.register(saved_models["broken"]))

@@ -4,7 +4,7 @@ import pytest
 
 from contract.addresses import HOST
 from contract.errors import SettingsError
-from deploy.local.ports import check_ports
+from deploy.local.free_ports import check_ports
 
 
 def listen(address, port):
