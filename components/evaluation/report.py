@@ -21,4 +21,4 @@ def write(evaluation: Evaluation, folder: Path, task: EvaluationReport, target: 
     beside = {f"{BASELINE}_{name}": value for name, value in live.items()}
     report.write(folder, metrics=candidate | beside)
     task.draw(evaluation.folder, folder, target)
-    return verdict(evaluation, candidate, live, task)
+    return verdict(evaluation, candidate, live, task, target)

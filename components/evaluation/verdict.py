@@ -79,10 +79,12 @@ def metrics(evaluation_dir: str, task: EvaluationReport) -> tuple[dict[str, floa
     return candidate, baseline
 
 
-def _of_slice(failure: Any, slice_name: str, live: Mapping[str, float], task: EvaluationReport) -> str:
+def _of_slice(
+    failure: Any, slice_name: str, live: Mapping[str, float], task: EvaluationReport, target: Any
+) -> str:
     name = task.NAMES.get(failure.metric_key.name, failure.metric_key.name)
     value = failure.metric_value.double_value.value
-    where = f" on {slice_name.replace('_', ' ', 1)}" if slice_name else ""
+    where = f" on {task.slice_title(slice_name, target)}" if slice_name else ""
     threshold = failure.metric_threshold
     if threshold.HasField("value_threshold"):
         bound = threshold.value_threshold.lower_bound.value
@@ -93,19 +95,20 @@ def _of_slice(failure: Any, slice_name: str, live: Mapping[str, float], task: Ev
 
 
 def _broken_thresholds(
-    evaluation_dir: str, live: Mapping[str, float], task: EvaluationReport
+    evaluation_dir: str, live: Mapping[str, float], task: EvaluationReport, target: Any
 ) -> Iterator[str]:
     """Yields a sentence for each of TFMA's thresholds that the model does not meet."""
     result = tfma.load_validation_result(evaluation_dir)
     if result.validation_ok:
         return
     sentences = [
-        _of_slice(failure, _slice_name(per_slice.slice_key), live, task)
+        _of_slice(failure, _slice_name(per_slice.slice_key), live, task, target)
         for per_slice in result.metric_validations_per_slice
         for failure in per_slice.failures
     ]
     if result.missing_slices:
-        missing = ", ".join(str(dict(spec.feature_values)) for spec in result.missing_slices)
+        names = ["_".join(pair) for spec in result.missing_slices for pair in spec.feature_values.items()]
+        missing = ", ".join(task.slice_title(name, target) for name in names)
         sentences.append(f"no test examples for {missing}")
     yield from sentences or [f"TFMA refused the model; see {evaluation_dir}"]
 
@@ -142,6 +145,7 @@ def verdict(
     candidate: Mapping[str, float],
     live: Mapping[str, float],
     task: EvaluationReport,
+    target: Any,
 ) -> Verdict:
     """Says whether a model may go on. What is not known to be good is refused.
 
@@ -149,11 +153,12 @@ def verdict(
         evaluation: What was evaluated.
         candidate: Metrics of the model, those that are not finite included.
         live: Metrics of the live model; empty without one.
-        task: What the metrics are called.
+        task: What the metrics and slices are called.
+        target: The task's part of the configuration's section `data`.
     """
     sentences = [
         *_missing_answers(candidate, evaluation.n_examples),
-        *_broken_thresholds(evaluation.folder, live, task),
+        *_broken_thresholds(evaluation.folder, live, task, target),
         *(_lost(candidate, evaluation.parent) if evaluation.parent else ()),
     ]
     return Verdict(not sentences, "; ".join(sentences))

@@ -126,6 +126,9 @@ class EvaluationReport(Protocol):
     OVERALL: frozenset[str]
     """Which of ours say something of all examples together only, and nothing of a slice."""
 
+    def slice_title(self, name: str, target: Any) -> str:
+        """Returns what a person calls a slice, whose `name` is `<feature>_<value>`."""
+
     def draw(self, evaluation_dir: str, folder: Path, target: Any) -> None:
         """Adds pictures of an evaluation to a report."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from matplotlib.figure import Figure
 
+from components.records import LABEL
 from components.tasks.classification.target import TargetSettings
 
 NAMES = {
@@ -18,6 +19,12 @@ NAMES = {
 OVERALL = frozenset({"auc"})  # a slice is one class, and the area is that of two
 CANDIDATES = ("", "candidate")  # TFMA's names of the evaluated model, alone or beside a baseline
 SHOWN_CLASSES = 20
+
+
+def slice_title(name: str, target: TargetSettings) -> str:
+    """Returns the name of the class where examples of one class are judged."""
+    index = name.removeprefix(f"{LABEL}_")
+    return f"{LABEL} {target.classes[int(index)]}" if index.isdigit() else name.replace("_", " ", 1)
 
 
 def confusion_matrix(evaluation_dir: str, n_classes: int) -> np.ndarray:

@@ -116,7 +116,7 @@ def evaluate(examples, tmp_path):
 
 
 def verdict(evaluation):
-    return judged.verdict(evaluation, *judged.metrics(evaluation.folder, task), task)
+    return judged.verdict(evaluation, *judged.metrics(evaluation.folder, task), task, TARGET)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def verdict(evaluation):
         ),
         pytest.param(
             {"min_slice_accuracy": 0.85},
-            "accuracy on label 0 is 0.8000, below the least acceptable 0.8500",
+            "accuracy on label dark is 0.8000, below the least acceptable 0.8500",
             id="class minimum",
         ),
         pytest.param(
@@ -137,7 +137,7 @@ def verdict(evaluation):
         ),
         pytest.param(
             {"max_slice_drop_from_live": 0.15},
-            "accuracy on label 0 lies 0.2000 behind the live model's 1.0000, more than 0.1500 allowed",
+            "accuracy on label dark lies 0.2000 behind the live model's 1.0000, more than 0.1500 allowed",
             id="change from live on a class",
         ),
     ],
@@ -229,7 +229,7 @@ def test_a_class_without_test_examples_is_refused_by_name(evaluate, right, examp
         found = verdict(replace(evaluate(right), n_examples=n_examples))
     finally:
         examples.uri = examples_before
-    assert "no test examples for {'label': '1'}" in found.reason
+    assert "no test examples for label light" in found.reason
 
 
 def test_the_released_candidate_meets_every_gate_that_the_float_model_meets():
