@@ -202,7 +202,7 @@ def test_ctrl_c_ends_the_command_with_130_and_says_how_to_go_on(prepared, tiny):
         "double", "    write(", "    print('waiting', flush=True); import time; time.sleep(600)\n    write("
     )
     program = (
-        "import sys; from pipelines import resume; from cli import runs; "
+        "import sys; from pipelines.runs import resume; from cli import runs; "
         "from contract.run_folder import RunFolder; folder = RunFolder.here('tiny', 'first'); "
         "plan = resume.plan(folder, 'make'); "
         "sys.exit(runs._here('tiny', lambda local_run, *told: local_run.go_on(folder, plan, *told)))"

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from contract.run_folder import PIPELINE_IR, RUN, RunFolder
+from contract.worker_protocol import Request
 from dags.operators.process import ProcessRunner
 from dags.operators.worker import WorkerRunner
 from deploy.local.settings import Stack
@@ -135,7 +136,7 @@ def test_each_path_leaves_the_same_results_artifacts_and_records_for_every_node(
     said = {"worker": [], "process": []}
 
     def in_worker(node):
-        request = {"pipeline": "tiny", "run_id": RUN_ID, "node": node}
+        request = Request("tiny", RUN_ID, node)
         return WorkerRunner(worker_socket, request).run(said["worker"].append)
 
     def in_process(node):

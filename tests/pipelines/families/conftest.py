@@ -71,5 +71,6 @@ def run_to(last, pipeline, run_id):
 
 
 @pytest.fixture(scope="session")
-def run_real_nodes():
+def run_real_nodes(monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # TFX's Beam executors read the options of the process
     return run_to

@@ -344,12 +344,14 @@ def test_a_server_that_is_started_serves_no_altered_files_and_another_model_answ
 def rejected(site, saved_models, tmp_path):
     """A run of version 1, which anna rejected, before it is closed."""
     from contract.run_folder import REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
+    from pipelines.definition import config as configuration
     from pipelines.tracking.tracker import Tracker
 
     version = site.register(saved_models["one"])
     folder = RunFolder(tmp_path, MODEL, "a-run")
     run = Tracker(site.registry.tracking_uri, MODEL).open("a-run", "")
-    folder.write(RUN, {"tracking_uri": site.registry.tracking_uri, "mlflow_run": run})
+    config = configuration.load("digits").model_dump()
+    folder.write(RUN, {"config": config, "tracking_uri": site.registry.tracking_uri, "mlflow_run": run})
     decision = {"answer": "rejected", "by": "anna", "at": "2026-01-01T00:00:00+00:00"}
     folder.write_result("register", NodeResult(SUCCEEDED, metrics={"version": float(version)}))
     folder.write_result("approve", NodeResult(REFUSED, "rejected by anna", decision=decision))

@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 import traceback
@@ -36,9 +37,11 @@ def at_once(tmp_path):
 
     def run(*works):
         children = [_fork(work, tmp_path / f"error-{number}") for number, work in enumerate(works)]
-        for child, _ in children:
-            os.waitpid(child, 0)
-        errors = [error.read_text() if error.is_file() else "it never ended" for _, error in children]
+        ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child, _ in children]
+        errors = [
+            error.read_text() if error.is_file() else f"it ended with {code} before it could say why"
+            for (_, error), code in zip(children, ended, strict=True)
+        ]
         return [error for error in errors if error]
 
     return run
@@ -48,6 +51,7 @@ def _fork(work, error):
     child = os.fork()
     if child:
         return child, error
+    gc.freeze()  # what the tests before left of TensorFlow cannot be collected after a fork
     said = ""
     try:
         work()
