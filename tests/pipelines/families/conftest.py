@@ -71,6 +71,7 @@ def run_to(last, pipeline, run_id):
 
 
 @pytest.fixture(scope="session")
-def run_real_nodes(monkeypatch):
-    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # TFX's Beam executors read the options of the process
-    return run_to
+def run_real_nodes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", sys.argv[:1])  # TFX's Beam executors read the options of the process
+        yield run_to
