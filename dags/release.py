@@ -38,7 +38,7 @@ with DAG(
     tags=["slipway", "release"],
     params={
         "model": Param(
-            models[0] if models else None,
+            models[0] if len(models) == 1 else None,  # of several, a person names the one that is meant
             type=["null", "string"],
             examples=models,
             title="Model",

@@ -131,7 +131,7 @@ def test_the_release_form_suggests_the_models_of_the_manifests(add):
 
     params = DagBag().dags["release"].params
 
-    assert params["model"] == "one"
+    assert params["model"] is None
     assert params.get_param("model").schema["examples"] == ["one", "two"]
 
 

@@ -83,7 +83,9 @@ def test_the_release_dag_goes_back_to_the_version_before_and_the_command_line_fo
     page.goto(f"{stack.airflow_url}/dags/release")
     page.get_by_role("button", name="Trigger").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("combobox").nth(1).fill("rollback")  # after the field for the model
+    dialog.get_by_role("combobox").nth(0).fill("digits")
+    page.keyboard.press("Enter")
+    dialog.get_by_role("combobox").nth(1).fill("rollback")
     page.keyboard.press("Enter")
     run_id = submit(page, dialog, "release")
     assert stack.wait("release", run_id) == "success"
