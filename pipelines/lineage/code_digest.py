@@ -91,15 +91,17 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
             yield from _running(child)
 
 
-def _imports(module: str, file: Path) -> Iterator[str]:
-    """Yields what a module imports, inside its functions too."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in _running(ast.parse(source(file))):
+@cache
+def _imports(package: str, text: bytes) -> tuple[str, ...]:
+    """Returns what a source in a package imports, inside its functions too."""
+    found: list[str] = []
+    for node in _running(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             origin = resolve_name("." * node.level + (node.module or ""), package)
-            yield from (f"{origin}.{alias.name}" for alias in node.names)
+            found += [f"{origin}.{alias.name}" for alias in node.names]
+    return tuple(found)
 
 
 def _distributions(package: str) -> Iterable[str]:
@@ -143,7 +145,8 @@ def of(entry_points: Iterable[str]) -> Code:
             for module, file in _modules(name):
                 if module not in files:
                     files[module] = file
-                    waiting.extend(_imports(module, file))
+                    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+                    waiting.extend(_imports(package, source(file)))
     total = hashlib.sha256()
     for module, file in sorted(files.items()):
         total.update(f"{module}\0{hashlib.sha256(source(file)).hexdigest()}\n".encode())

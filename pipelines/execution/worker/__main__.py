@@ -1,8 +1,10 @@
 """`python -m pipelines.execution.worker`: loads TFX and TensorFlow once, then serves nodes until it is stopped."""
 
 import gc
+import importlib
 import logging
 import os
+import pkgutil
 import signal
 import sys
 import time
@@ -20,9 +22,18 @@ logger = logging.getLogger("pipelines.execution.worker")
 
 
 def _load() -> None:
-    """Imports what nodes need. Importing runs no TensorFlow op and starts no thread that a fork would lose."""
-    from pipelines.execution import tracked_node  # noqa: F401  loaded for the children
+    """Imports what nodes need. Importing runs no TensorFlow op and starts no thread that a fork would lose.
 
+    The sources are read at the same time: an edit that comes after it has this process start over.
+    """
+    import components
+    from pipelines.execution import tracked_node  # noqa: F401  loaded for the children
+    from pipelines.lineage import code_digest
+    from pipelines.runs import close, prepare  # noqa: F401  the same
+
+    for found in pkgutil.walk_packages(components.__path__, "components."):
+        importlib.import_module(found.name)
+        code_digest.of([found.name])
     gc.collect()
     gc.freeze()  # what is loaded now stays shared with the children
 
