@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import itertools
 import logging
 import os
 import pkgutil
@@ -21,12 +22,19 @@ os.environ.update(environment.for_tensorflow())
 logger = logging.getLogger("pipelines.execution.worker")
 
 
+def _packages(room: str) -> list[str]:
+    """Returns the names of the plug-ins that come with Slipway; others are loaded by the node that needs them."""
+    return [each.name for each in pkgutil.iter_modules(importlib.import_module(room).__path__) if each.ispkg]
+
+
 def _load() -> None:
     """Imports what nodes need. Importing runs no TensorFlow op and starts no thread that a fork would lose.
 
     The sources are read at the same time: an edit that comes after it has this process start over.
     """
     import components
+    from components import plugins
+    from pipelines.definition import config
     from pipelines.execution import tracked_node  # noqa: F401  loaded for the children
     from pipelines.lineage import code_digest
     from pipelines.runs import close, prepare  # noqa: F401  the same
@@ -34,6 +42,8 @@ def _load() -> None:
     for found in pkgutil.walk_packages(components.__path__, "components."):
         importlib.import_module(found.name)
         code_digest.of([found.name])
+    for family, task in itertools.product(_packages(plugins.FAMILIES), _packages(plugins.TASKS)):
+        config.class_of(family, task)
     gc.collect()
     gc.freeze()  # what is loaded now stays shared with the children
 
