@@ -31,14 +31,20 @@ class Parsed:
     errors: tuple[str, ...]
 
 
-def parse_folder(folder: Path, kind: str) -> Parsed:
-    """Builds the DAGs of one kind; a broken manifest does not take the others with it."""
+def parse_folder(folder: Path, kind: str, dag_id: str | None = None) -> Parsed:
+    """Builds the DAGs of one kind; a broken manifest does not take the others with it.
+
+    Args:
+        folder: Of the manifests.
+        kind: Of the DAGs.
+        dag_id: Of the only DAG that is wanted; all without.
+    """
     dags: dict[str, DAG] = {}
     errors: list[str] = []
     for path in sorted(folder.glob("*.json")):
         try:
             manifest = manifests.read(path)
-            if manifest.kind != kind:
+            if manifest.kind != kind or dag_id not in (None, manifest.dag_id):
                 continue
             if manifest.dag_id in dags:
                 raise ManifestError(f"{path}: dag_id must be unique, and {manifest.dag_id!r} is taken.")

@@ -135,6 +135,14 @@ def test_the_release_form_suggests_the_models_of_the_manifests(add):
     assert params.get_param("model").schema["examples"] == ["one", "two"]
 
 
+def test_the_process_of_a_task_builds_the_dag_of_the_task_alone(add, monkeypatch):
+    add("one")
+    add("two")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "train_two")
+
+    assert {dag_id for dag_id in DagBag().dags if dag_id != "release"} == {"train_two"}
+
+
 def test_the_release_form_loads_without_manifests(manifests):
     assert set(DagBag().dags) == {"release"}
 
