@@ -30,15 +30,15 @@ def _ask(stack: Stack, folder: Path) -> tuple[str, str, int]:
     """Sends one test image to the served model; returns its true label, the answer and the version."""
     from cli import models
     from components import plugins
-    from components.families.interface import Ingestion
-    from components.ingestion import sources
+    from components.families.interface import Sources
+    from components.ingestion import reading
     from components.ingestion.split import split_of
     from serving.client import Client
     from serving.release.models_config import STABLE
 
     digits = config.load(PIPELINE)
     settings = digits.source
-    found = sources.read(plugins.load(digits.family_module("ingestion"), Ingestion), settings)
+    found = reading.read(plugins.load(digits.family_module("sources"), Sources), settings)
     record = next(each for each in found if split_of(each.content, settings) == "test")
     path = folder / f"{record.id}.png"
     path.write_bytes(record.content)

@@ -3,6 +3,7 @@
 | module         | protocol       | who asks                            |
 |----------------|----------------|-------------------------------------|
 | `settings`     | `Settings`     | the configuration                   |
+| `sources`      | `Sources`      | `prepare`, `ingest`                 |
 | `ingestion`    | `Ingestion`    | `ingest`                            |
 | `facts`        | `Facts`        | `validate`                          |
 | `augmentation` | `Augmentation` | `augment`, where the family has it  |
@@ -55,13 +56,17 @@ class Settings(Protocol):
     """Whether its networks can be pruned and quantized; where not, the graph has no `compress`."""
 
 
-class Ingestion(Protocol):
-    """From a source to features."""
-
-    DataSettings: type[sections.DataSettings]
+class Sources(Protocol):
+    """Where records come from. Imports nothing of TensorFlow: a client may take records too."""
 
     SOURCES: Mapping[str, Callable[[Any], Iterator[RawRecord]]]
     """By name, what yields the records that `DataSettings` describe; it decides nothing about their quality."""
+
+
+class Ingestion(Protocol):
+    """From a record to features."""
+
+    DataSettings: type[sections.DataSettings]
 
     OPEN_FEATURES: Sequence[str]
     """Features of text or bytes that have other values in other data: a schema lists none of them."""

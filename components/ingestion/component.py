@@ -26,6 +26,7 @@ def RecordExampleGen(
     examples: OutputArtifact[Examples],
     quarantine: OutputArtifact[Quarantine],
     report: OutputArtifact[Report],
+    sources: Parameter[str],
     family: Parameter[str],
     task: Parameter[str],
     settings: Parameter[str],
@@ -38,6 +39,7 @@ def RecordExampleGen(
         examples: Splits train, eval and test.
         quarantine: What could not be used.
         report: Records per split.
+        sources: Dotted name of the family's module `sources`.
         family: Dotted name of the family's module `ingestion`.
         task: Dotted name of the task's module `labels`.
         settings: The family's `DataSettings` as JSON.
@@ -49,6 +51,7 @@ def RecordExampleGen(
     """
     of_family, of_task = plugins.load(family, families.Ingestion), plugins.load(task, tasks.Labels)
     usable = Usable(
+        plugins.load(sources, families.Sources),
         of_family,
         of_task,
         of_family.DataSettings.model_validate_json(settings),

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from components import records
-from components.families.interface import Ingestion
+from components.families.interface import Ingestion, Sources
 from components.families.sections import DataSettings
-from components.ingestion import sources
+from components.ingestion import reading
 from components.ingestion.split import split_of
 from components.source import RawRecord, UnusableRecordError
 from components.tasks.interface import Labels
@@ -31,12 +31,14 @@ class Usable:
     """Makes examples of the records of one pipeline.
 
     Attributes:
+        sources: Where records come from.
         family: What a record is.
         task: What a label is.
         settings: The family's `DataSettings`.
         target: The task's `TargetSettings`.
     """
 
+    sources: Sources
     family: Ingestion
     task: Labels
     settings: DataSettings
@@ -109,18 +111,18 @@ def ingest(
         usable: The source, and how its records become examples.
         examples_dir: Folder of the Examples artifact.
         quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
-        expected_digest: `sources.digest` of the data that is meant; `None` takes whatever is there.
+        expected_digest: `reading.digest` of the data that is meant; `None` takes whatever is there.
 
     Raises:
         DataError: If the data is not the one that is meant or changes while it is read, if there are no
             records, too many unusable ones, or a split stays empty.
     """
     settings = usable.settings
-    digest = sources.Digest()
+    digest = reading.Digest()
     quarantined: dict[str, str] = {}
     accepted: Mapping[str, list[bytes]] = {split: [] for split in records.SPLITS}
     Path(quarantine_dir).mkdir(parents=True, exist_ok=True)
-    for record in sources.read(usable.family, settings):
+    for record in reading.read(usable.sources, settings):
         digest.add(record)
         try:
             example = usable.example(record)

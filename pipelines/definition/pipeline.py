@@ -47,6 +47,7 @@ IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS)
 def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]:
     labels = config.task_module("labels")
     ingest = RecordExampleGen(
+        sources=config.family_module("sources"),
         family=config.family_module("ingestion"),
         task=labels,
         settings=config.source.model_dump_json(),

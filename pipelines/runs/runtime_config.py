@@ -3,8 +3,8 @@
 import sys
 
 from components import plugins
-from components.families.interface import Ingestion
-from components.ingestion import sources
+from components.families.interface import Sources
+from components.ingestion import reading
 from contract import model_server
 from contract.addresses import grpc_target, tracking_uri
 from contract.run_folder import RunFolder
@@ -23,7 +23,7 @@ def on_data_of_now(folder: RunFolder, config: PipelineConfig) -> RuntimeConfig:
     Raises:
         DataError: If the data cannot be found, or changes while it is read.
     """
-    digest = sources.digest(plugins.load(config.family_module("ingestion"), Ingestion), config.source)
+    digest = reading.digest(plugins.load(config.family_module("sources"), Sources), config.source)
     with Store(metadata.connection(folder.pipeline_dir)) as store:
         accepted = metadata.accepted_statistics(store, config.name, digest)
     schema = data_schema.to_import(folder, config, digest)

@@ -30,7 +30,7 @@ def image_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def examples_dir(image_folder, tmp_path_factory):
     """An Examples artifact of those pictures."""
-    from components.families.image import ingestion
+    from components.families.image import ingestion, sources
     from components.families.image.data import DataSettings
     from components.ingestion.ingest import Usable, ingest
     from components.tasks.classification import labels
@@ -38,7 +38,7 @@ def examples_dir(image_folder, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("examples")
     settings = DataSettings(source="image_folder", path=str(image_folder), image=SIZE)
-    usable = Usable(ingestion, labels, settings, TargetSettings(classes=CLASSES))
+    usable = Usable(sources, ingestion, labels, settings, TargetSettings(classes=CLASSES))
     ingest(usable, examples_dir=folder, quarantine_dir=folder / "quarantine")
     return folder
 

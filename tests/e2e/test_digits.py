@@ -14,8 +14,8 @@ from mlflow import MlflowClient, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from components.families.image import ingestion
-from components.ingestion import sources
+from components.families.image import sources
+from components.ingestion import reading
 from components.ingestion.split import split_of
 from pipelines.definition import config
 from pipelines.definition import nodes as graph
@@ -43,7 +43,7 @@ def digit(test_images, tmp_path):
 @pytest.fixture(scope="module")
 def test_images():
     settings = config.load("digits").source
-    found = sources.read(ingestion, settings)
+    found = reading.read(sources, settings)
     return [record for record in found if split_of(record.content, settings) == "test"][:20]
 
 

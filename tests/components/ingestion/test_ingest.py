@@ -8,9 +8,9 @@ from PIL import Image
 
 from components import records
 from components.families.image import facts as image_facts
-from components.families.image import ingestion, pixels
+from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
-from components.ingestion import sources
+from components.ingestion import reading
 from components.ingestion.ingest import Usable, ingest
 from components.ingestion.split import split_of
 from components.source import RawRecord, UnusableRecordError
@@ -30,7 +30,7 @@ def folder(path):
 
 
 def digest(path):
-    return sources.digest(ingestion, folder(path))
+    return reading.digest(sources, folder(path))
 
 
 def ids(examples_dir, split):
@@ -42,7 +42,7 @@ def ids(examples_dir, split):
 
 def run(path, target, classes, expected_digest=None):
     return ingest(
-        Usable(ingestion, labels, folder(path), TargetSettings.model_construct(classes=classes)),
+        Usable(sources, ingestion, labels, folder(path), TargetSettings.model_construct(classes=classes)),
         examples_dir=target / "examples",
         quarantine_dir=target / "quarantine",
         expected_digest=expected_digest,
@@ -154,7 +154,7 @@ def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, c
 def test_a_file_that_vanishes_while_the_data_is_read_is_named(image_folder, tmp_path):
     changing = tmp_path / "changing"
     shutil.copytree(image_folder, changing)
-    found = sources.read(ingestion, folder(changing))
+    found = reading.read(sources, folder(changing))
     next(found)
     (changing / "light" / "099.png").unlink()
     with pytest.raises(DataError, match=r"light/099.png has vanished. .*clear `ingest`"):
@@ -182,7 +182,7 @@ def test_a_file_name_that_is_not_utf_8_is_a_record_like_any_other(image_folder, 
 
 
 def test_the_digits_are_1797_and_reach_full_intensity():
-    found = list(sources.read(ingestion, DataSettings(image=size())))
+    found = list(reading.read(sources, DataSettings(image=size())))
     assert len(found) == 1797
     image = pixels.decode_images(records.tf.constant([found[0].content]), size())
     assert float(records.tf.reduce_max(image)) > 230

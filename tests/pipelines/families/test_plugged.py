@@ -83,6 +83,7 @@ def test_a_family_that_cannot_import_what_it_needs_says_so_itself(words):
     [
         ("data", {"ingest", "validate", "train", "infra_validate"}),
         ("settings", {"validate", "train"}),
+        ("sources", {"ingest"}),
         ("ingestion", {"ingest"}),
         ("facts", {"validate"}),
         ("model", {"train"}),
@@ -96,7 +97,7 @@ def test_an_edited_file_of_a_family_changes_the_code_of_exactly_the_nodes_that_r
     assert {node for node in before if after[node] != before[node]} == nodes
 
 
-@pytest.mark.parametrize("module", ["ingestion", "facts", "model", "requests"])
+@pytest.mark.parametrize("module", ["sources", "ingestion", "facts", "model", "requests"])
 def test_what_is_edited_once_the_code_is_known_waits_for_the_next_process(words, module):
     code()
     path = words.folder / "words" / f"{module}.py"

@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from cli.main import main
-from components.families.image import ingestion
-from components.ingestion import sources
+from components.families.image import sources
+from components.ingestion import reading
 from contract import exit_codes
 from contract.run_folder import FAILED, PIPELINE_IR, REQUEST, RUN, NodeResult, RunFolder
 from pipelines.definition import config
@@ -43,7 +43,7 @@ class Shades:
         Image.fromarray(pixels).save(self.images / name)
 
     def digest(self):
-        return sources.digest(ingestion, config.load("shades").source)
+        return reading.digest(sources, config.load("shades").source)
 
     def folder(self, run_id):
         return RunFolder.here("shades", run_id)

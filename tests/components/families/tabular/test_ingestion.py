@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from components import records
-from components.families.tabular import ingestion
+from components.families.tabular import ingestion, sources
 from components.families.tabular.data import DataSettings, input_name
-from components.ingestion import sources
+from components.ingestion import reading
 from components.ingestion.ingest import Usable, ingest
 from components.ingestion.split import split_of
 from components.tasks.classification import labels
@@ -43,19 +43,19 @@ def table(tmp_path):
 
 
 def read(path, **changes):
-    return list(sources.read(ingestion, settings(path, **changes)))
+    return list(reading.read(sources, settings(path, **changes)))
 
 
 def problem(record, found):
     try:
-        Usable(ingestion, labels, found, TARGET).example(record)
+        Usable(sources, ingestion, labels, found, TARGET).example(record)
     except ValueError as error:
         return str(error)
 
 
 def run(path, target, **changes):
     return ingest(
-        Usable(ingestion, labels, settings(path, **changes), TARGET),
+        Usable(sources, ingestion, labels, settings(path, **changes), TARGET),
         examples_dir=target / "examples",
         quarantine_dir=target / "quarantine",
     )
@@ -200,11 +200,11 @@ def test_a_file_that_is_missing_or_empty_is_named(table, tmp_path):
 
 def test_the_biopsies_are_569_and_each_can_be_used():
     found = DataSettings(source="breast_cancer", columns=["mean radius", "worst concave points"])
-    rows = list(sources.read(ingestion, found))
+    rows = list(reading.read(sources, found))
     assert len(rows) == 569
     assert all(problem(record, found) is None for record in rows)
     with pytest.raises(DataError, match="'mean radios' in scikit-learn's breast cancer data"):
-        list(sources.read(ingestion, found.model_copy(update={"columns": ["mean radios"]})))
+        list(reading.read(sources, found.model_copy(update={"columns": ["mean radios"]})))
 
 
 def test_a_column_that_is_there_twice_is_said_to_be(table):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from components.families.interface import Ingestion
+from components.families.interface import Sources
 from components.families.sections import DataSettings
 from components.source import RawRecord
 
@@ -24,22 +24,22 @@ class Digest:
         return self._total.hexdigest()
 
 
-def read(family: Ingestion, settings: DataSettings) -> Iterator[RawRecord]:
+def read(sources: Sources, settings: DataSettings) -> Iterator[RawRecord]:
     """Yields the records of the configured source.
 
     Raises:
         DataError: If the source cannot be found or read, or changes while it is read.
     """
-    return family.SOURCES[settings.source](settings)
+    return sources.SOURCES[settings.source](settings)
 
 
-def digest(family: Ingestion, settings: DataSettings) -> str:
+def digest(sources: Sources, settings: DataSettings) -> str:
     """Returns the `Digest` of all records as they are now.
 
     Raises:
         DataError: If the source cannot be found, or changes while it is read.
     """
     total = Digest()
-    for record in read(family, settings):
+    for record in read(sources, settings):
         total.add(record)
     return str(total)
