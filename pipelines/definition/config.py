@@ -213,17 +213,18 @@ def parse(content: Mapping[str, Any], where: str) -> PipelineConfig:
     Raises:
         SettingsError: Names each problem.
     """
-    plugged = ("family", "task")
-    chosen = {key: str(content.get(key, PipelineConfig.model_fields[key].default)) for key in plugged}
+    family, task = (
+        str(content.get(key, PipelineConfig.model_fields[key].default)) for key in ("family", "task")
+    )
     try:
-        made = class_of(**chosen)
+        made = class_of(family, task)  # not by keyword: that would be another key of its cache
     except SettingsError as error:
         raise SettingsError(f"1 problem(s) in {where}:\n  - {error}") from error
     try:
         return made.model_validate(content)
     except ValidationError as error:
         found = "\n".join(f"  - {problem}" for problem in problems(error, made))
-        of = f"family {chosen['family']}{'' if 'family' in content else ', the default'}"
+        of = f"family {family}{'' if 'family' in content else ', the default'}"
         raise SettingsError(f"{error.error_count()} problem(s) in {where} ({of}):\n{found}") from error
 
 
