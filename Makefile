@@ -7,19 +7,17 @@ BOTH := .venv/ml/.installed .venv/airflow/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup up down demo test lint compile lock bench
+.PHONY: help setup up down demo test test-newest lint compile lock bench always
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: $(BOTH) ## install both environments from their locks
 	@echo "Both environments are as their locks say."
 
-.venv/ml/.installed: locks/ml.txt pyproject.toml
-	@$(PYTHON) deploy/local/bootstrap.py ml
-
-.venv/airflow/.installed: locks/airflow.txt
-	@$(PYTHON) deploy/local/bootstrap.py airflow
+# Asked each time: whether an environment is as its lock says, and which lock this system takes, is told by contents.
+.venv/%/.installed: always
+	@$(PYTHON) -m deploy.setup $*
 
 up: $(BOTH) ## start Airflow, MLflow and the model server
 	@$(ML)/python -m deploy.local up
@@ -34,6 +32,9 @@ demo: $(BOTH) ## from raw digits to a served model, with everything running
 test: $(BOTH) ## lint, then all tests in both environments, end to end included
 	@$(ML)/python tests/run_all.py
 
+test-newest: $(BOTH) ## the newest stack, in a Debian 13 root made for it: the ML tests, and an upgrade
+	@$(PYTHON) tests/newest
+
 lint: $(BOTH) ## style, layering, types
 	$(AIRFLOW)/ruff check . && $(AIRFLOW)/ruff format --check .
 	PYTHONPATH=. $(AIRFLOW)/lint-imports && $(AIRFLOW)/mypy --python-executable $(ML)/python
@@ -43,7 +44,7 @@ compile: .venv/ml/.installed ## write the manifests that Airflow draws
 	@$(ML)/slipway compile
 
 lock: ## pin requirements.txt into locks/
-	@$(PYTHON) deploy/local/bootstrap.py lock
+	@$(PYTHON) -m deploy.setup lock
 
 bench: $(BOTH) ## measure: make bench NAME=one of benchmarks/*.py, without the .py
 	@$(ML)/python benchmarks/$(NAME).py

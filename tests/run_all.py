@@ -1,5 +1,8 @@
 """What `make test` runs: lint and the tests of both environments, and beside them the runs through real servers.
 
+With the argument `newest`, what `make test-newest` runs on the newest stack: the tests of the ML environment, and a run
+that goes on with the state of an older stack.
+
 Exits with the number of steps that failed; the last line counts tests over all of them.
 """
 
@@ -37,6 +40,7 @@ class Result(NamedTuple):
 LINT = Step("lint", ("make", "--no-print-directory", "lint"))
 ELSEWHERE = (
     "--ignore=tests/dags",
+    "--ignore=tests/newest",
     "--ignore-glob=tests/serving/test_*",
     "--ignore=tests/serving/registry",
     "--ignore=tests/serving/release",
@@ -49,11 +53,13 @@ PROCESSES = Step(
 )
 END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e2e"))
 
+UPGRADE = Step("upgrade", (ML, "-m", "pytest", "-v", "tests/newest"))
+
 # Beside each other, so that both cores have work: the runs through real servers wait half of their time.
-LANES = (
-    (LINT, ML_ENVIRONMENT, AIRFLOW_ENVIRONMENT, PROCESSES),
-    (END_TO_END, SERVING),
-)
+LANES = {
+    "all": ((LINT, ML_ENVIRONMENT, AIRFLOW_ENVIRONMENT, PROCESSES), (END_TO_END, SERVING)),
+    "newest": ((ML_ENVIRONMENT,), (UPGRADE, SERVING)),
+}
 
 
 def say(text: str) -> None:
@@ -83,10 +89,10 @@ def run(step: Step) -> Result:
     return Result(step, done.returncode, counts(done.stdout))
 
 
-def main() -> int:
-    """Runs every step; one that fails does not keep the others from running."""
-    with ThreadPoolExecutor(len(LANES)) as beside:
-        lanes = list(beside.map(lambda steps: [run(step) for step in steps], LANES))
+def main(chosen: str = "all") -> int:
+    """Runs every step of some lanes; one that fails does not keep the others from running."""
+    with ThreadPoolExecutor(len(LANES[chosen])) as beside:
+        lanes = list(beside.map(lambda steps: [run(step) for step in steps], LANES[chosen]))
     results = [result for lane in lanes for result in lane]
     for step, code, found in results:
         say(f"{step.name}: {'ok' if code == 0 else f'FAILED with exit code {code}'} {found or ''}")
@@ -98,4 +104,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

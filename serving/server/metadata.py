@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from google.protobuf import any_pb2, json_format
+from google.protobuf import any_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from serving.server.errors import invalid_argument
 from serving.server.execution.prediction import SignatureDef
 from serving.server.lifecycle.states import VersionRecord
+from serving.server.proto_json import to_json
 
 SIGNATURE_FIELD = "signature_def"
 
@@ -43,7 +44,7 @@ def metadata_json(name: str, version: int, signatures: Mapping[str, SignatureDef
     """Returns the same as JSON, laid out as TensorFlow Serving lays it out."""
     return {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {SIGNATURE_FIELD: _to_json(_signature_map(signatures))},
+        "metadata": {SIGNATURE_FIELD: to_json(_signature_map(signatures))},
     }
 
 
@@ -59,7 +60,7 @@ def status_response(records: Iterable[VersionRecord]) -> get_model_status_pb2.Ge
 
 def status_json(records: Iterable[VersionRecord]) -> dict[str, object]:
     """Returns the same as JSON: int64 as strings, enums by name, every field printed."""
-    return _to_json(status_response(records))
+    return to_json(status_response(records))
 
 
 def _signature_map(signatures: Mapping[str, SignatureDef]) -> get_model_metadata_pb2.SignatureDefMap:
@@ -67,9 +68,3 @@ def _signature_map(signatures: Mapping[str, SignatureDef]) -> get_model_metadata
     for name, signature in signatures.items():
         packed.signature_def[name].CopyFrom(signature)
     return packed
-
-
-def _to_json(message: object) -> dict[str, object]:
-    return json_format.MessageToDict(
-        message, including_default_value_fields=True, preserving_proto_field_name=True
-    )

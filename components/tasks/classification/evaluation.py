@@ -1,6 +1,7 @@
 """Builds the configurations of TFX's Evaluator. Pure: settings in, protocol buffer out."""
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 
 from components import keras  # noqa: F401  the metrics are Keras's; its rules must be in force
 from components.records import LABEL
@@ -35,12 +36,12 @@ def _at_least(value: float) -> tfma.GenericValueThreshold:
     return tfma.GenericValueThreshold(lower_bound={"value": value - 1e-6})
 
 
-def _on(features: dict[str, str], threshold: tfma.MetricThreshold) -> tfma.PerSliceMetricThreshold:
+def _on(features: dict[str, str], threshold: tfma.MetricThreshold) -> PerSliceMetricThreshold:
     """Returns a threshold for one slice; no features are all examples together.
 
     TFMA applies a threshold without slices to every slice, so the overall one names its slice too.
     """
-    return tfma.PerSliceMetricThreshold(
+    return PerSliceMetricThreshold(
         slicing_specs=[tfma.SlicingSpec(feature_values=features)], threshold=threshold
     )
 

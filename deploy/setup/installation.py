@@ -1,0 +1,101 @@
+"""Installs an environment from its lock, and compiles the locks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+
+from deploy.setup import pythons, uv
+from deploy.setup.commands import PROJECT, SetupError, run, say
+from deploy.setup.environments import AIRFLOW, ML, Environment
+
+HEADING = re.compile(r"# \[([^\]]+)\]")  # in requirements.txt
+
+
+def install(environment: Environment, why: str = "") -> None:
+    """Makes the environment if it is not there, and brings it to what its lock says.
+
+    Args:
+        environment: Which.
+        why: The reason for this lock, where there are several.
+    """
+    installed, wanted = environment.folder / ".installed", _digest(environment)
+    if installed.exists() and installed.read_text() == wanted:
+        return
+    program, started = uv.find(), time.monotonic()
+    python = environment.folder / "bin" / "python"
+    installed.unlink(missing_ok=True)
+    if pythons.version_of(python) not in environment.versions:
+        _make(program, environment)
+    because = f", since {why}" if why else ""
+    say(
+        f"Installing what {environment.pins} lists into .venv/{environment.name}{because}; the first time takes "
+        "minutes."
+    )
+    # Without compiled bytecode each process that imports TFX spends 40 s more on compiling it.
+    target = ("--python", str(python))
+    run(program, "pip", "sync", "--require-hashes", "--compile-bytecode", *target, environment.pins)
+    if environment.name == "ml":  # after the sync, which removes what no lock names
+        run(program, "pip", "install", "--no-deps", *target, "--editable", ".")
+    installed.write_text(wanted)
+    say(f"The {environment.name} environment is as its lock says, after {time.monotonic() - started:.0f} s.")
+
+
+def _digest(environment: Environment) -> str:
+    """Returns what tells whether an environment is as it should be: its lock, by name and contents."""
+    total = hashlib.sha256()
+    for name in (environment.pins, "pyproject.toml"):
+        total.update((PROJECT / name).read_bytes())
+    return f"{environment.pins} {total.hexdigest()}\n"
+
+
+def lock() -> None:
+    """Compiles requirements.txt into the complete pins of each lock."""
+    pin = [
+        uv.find(),
+        "pip",
+        "compile",
+        "--quiet",
+        "--generate-hashes",
+        "--custom-compile-command",
+        "make lock",
+    ]
+    for environment in (*ML, AIRFLOW):
+        # Universal: for each of the Pythons. TFX does not resolve like that.
+        platform = "x86_64-manylinux_{}_{}".format(*environment.glibc)
+        target = ["--universal"] if environment is AIRFLOW else ["--python-platform", platform]
+        target += ["--python-version", min(environment.versions), "--output-file", environment.pins]
+        run(*pin, *target, "-", given=requirements(environment.lock))
+
+
+def requirements(lock: str) -> str:
+    """Returns the lines of requirements.txt for a lock: those below headings that name it."""
+    lines, wanted = [], False
+    for line in (PROJECT / "requirements.txt").read_text().splitlines():
+        heading = HEADING.match(line)
+        if heading:
+            wanted = lock in heading[1].split(", ")
+        elif wanted:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _make(program: str, environment: Environment) -> None:
+    found, rejected = pythons.find(environment.versions)
+    make = (program, "venv", "--clear", "--python")
+    wanted = " or ".join(environment.versions)
+    if found:
+        run(*make, found, str(environment.folder))
+        return
+    say(f"No Python {wanted} on this machine: uv downloads one.")
+    try:
+        run(*make, environment.versions[0], "--managed-python", str(environment.folder))
+    except SetupError:
+        looked_at = "".join(f"\n  - {line}" for line in rejected)
+        raise SetupError(
+            f"The {environment.name} environment needs Python {wanted} ({environment.reason}), "
+            "and none was found on PATH, under pyenv or for download. "
+            f"Looked at:{looked_at}\nInstall one (your system's packages, 'pyenv install "
+            f"{environment.versions[0]}', https://www.python.org/downloads/), then run 'make setup' again."
+        ) from None
