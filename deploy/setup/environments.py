@@ -58,7 +58,7 @@ def choose_ml() -> tuple[Environment, str]:
     """
     found, asked = glibc(), os.environ.get(ML_LOCK)
     here = "glibc " + ".".join(map(str, found))
-    if asked is None:
+    if not asked:
         for environment in ML:
             if found >= environment.glibc:
                 return environment, f"this system has {here}"

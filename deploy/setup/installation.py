@@ -62,9 +62,8 @@ def lock() -> None:
         "make lock",
     ]
     for environment in (*ML, AIRFLOW):
-        # Universal: for each of the Pythons. TFX does not resolve like that.
         platform = "x86_64-manylinux_{}_{}".format(*environment.glibc)
-        target = ["--universal"] if environment is AIRFLOW else ["--python-platform", platform]
+        target = ["--universal"] if len(environment.versions) > 1 else ["--python-platform", platform]
         target += ["--python-version", min(environment.versions), "--output-file", environment.pins]
         run(*pin, *target, "-", given=requirements(environment.lock))
 
