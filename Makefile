@@ -7,7 +7,7 @@ BOTH := .venv/ml/.installed .venv/airflow/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup up down demo test test-newest lint compile lock bench always
+.PHONY: help setup up down demo test test-newest test-compose lint compile lock bench always
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -34,6 +34,9 @@ test: $(BOTH) ## lint, then all tests in both environments, end to end included
 
 test-newest: $(BOTH) ## the newest stack, in a Debian 13 root made for it: the ML tests, and an upgrade
 	@$(PYTHON) tests/newest
+
+test-compose: .venv/ml/.installed ## the Compose stack in real containers, in a Docker daemon of the tests' own
+	@$(PYTHON) tests/compose
 
 lint: $(BOTH) ## style, layering, types
 	$(AIRFLOW)/ruff check . && $(AIRFLOW)/ruff format --check .

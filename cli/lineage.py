@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.console import table
-from contract.addresses import tracking_uri
+from contract.addresses import mlflow_page, tracking_uri
 from contract.errors import SettingsError
 from serving.errors import RegistryError
 from serving.registry import history
@@ -49,7 +49,7 @@ def _rows(version: ListedVersion, run: Mapping[str, Any], uri: str) -> Iterator[
     yield "data digest", tags.get("slipway.data_digest", "-")
     yield "run", tags.get("slipway.run_id", "-")
     if info := run.get("info"):
-        yield "MLflow", f"{uri}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}?{MODEL_TRAINING}"
+        yield "MLflow", f"{mlflow_page(uri)}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}?{MODEL_TRAINING}"
     yield "code", tags.get("slipway.code_version", "-")
     yield "SavedModel, SHA-256", tags.get("slipway.saved_model_sha256", "-")
     yield "compared with", _version(tags.get("slipway.compared_with", "none"))

@@ -64,6 +64,15 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"http://{HOST}:{ports()['mlflow_port']}"
 
 
+def mlflow_page(uri: str) -> str:
+    """Returns where a person's browser finds MLflow: SLIPWAY_MLFLOW_PAGE, or where programs do.
+
+    Args:
+        uri: Where programs find it.
+    """
+    return (os.environ.get("SLIPWAY_MLFLOW_PAGE") or uri).rstrip("/")
+
+
 def grpc_target() -> str:
     """Returns SLIPWAY_GRPC_TARGET, `host:port`, or this machine's own model server."""
     return os.environ.get("SLIPWAY_GRPC_TARGET") or f"{HOST}:{ports()['grpc_port']}"

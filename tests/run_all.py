@@ -39,6 +39,7 @@ class Result(NamedTuple):
 
 LINT = Step("lint", ("make", "--no-print-directory", "lint"))
 ELSEWHERE = (
+    "--ignore=tests/compose",
     "--ignore=tests/dags",
     "--ignore=tests/newest",
     "--ignore-glob=tests/serving/test_*",

@@ -5,7 +5,7 @@ from typing import Any
 
 from components import plugins
 from components.families.interface import Requests
-from contract.addresses import rest_url
+from contract.addresses import mlflow_page, rest_url
 from contract.run_folder import RUN, RunFolder
 from pipelines.definition import config as configuration
 from pipelines.definition.config import PipelineConfig
@@ -48,7 +48,7 @@ def body(folder: RunFolder, registered: Mapping[str, float], champion: Mapping[s
             f"**{model} version {version}** is registered as challenger. {model_card.opponent(prepared)}",
             "",
             *model_card.figures(folder, champion),
-            f"[The version in MLflow]({prepared['tracking_uri']}/#/models/{model}/versions/{version})",
+            f"[The version in MLflow]({mlflow_page(prepared['tracking_uri'])}/#/models/{model}/versions/{version})",
             "",
             *_requests(model, configuration.parse(prepared["config"], RUN)),
         ]

@@ -31,6 +31,8 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
+from contract.addresses import mlflow_page
+
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 RUN_ID = "slipway.run_id"
@@ -88,7 +90,7 @@ class Tracker:
 
     def url(self, run_id: str) -> str:
         """Returns the page of a run."""
-        return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{run_id}?{VIEW}"
+        return f"{mlflow_page(self.uri)}/#/experiments/{self.experiment_id}/runs/{run_id}?{VIEW}"
 
     def find(self, run_id: str, node: str = "") -> str | None:
         """Returns the MLflow run of a node, or of the whole pipeline run; `None` where there is none."""

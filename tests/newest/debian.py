@@ -61,8 +61,12 @@ def mirror() -> str:
     )
 
 
-def make(root: Path) -> None:
+def make(root: Path, packages: Sequence[str] = PACKAGES) -> None:
     """Makes the root where it is not there yet. What is half made has another name.
+
+    Args:
+        root: The root folder.
+        packages: What is installed in it beyond the least.
 
     Raises:
         CannotTestError: If it cannot be made.
@@ -76,8 +80,8 @@ def make(root: Path) -> None:
     partial = root.with_name(f"{root.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    packages = f"--include={','.join(PACKAGES)}"
-    command = ["debootstrap", "--variant=minbase", packages, RELEASE, str(partial), mirror()]
+    include = f"--include={','.join(packages)}"
+    command = ["debootstrap", "--variant=minbase", include, RELEASE, str(partial), mirror()]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise CannotTestError(f"debootstrap ended with exit code {done.returncode}:\n{done.stdout[-2000:]}")

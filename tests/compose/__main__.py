@@ -1,0 +1,153 @@
+"""`make test-compose`: builds the images and runs the stack of docker-compose.yaml, with the guide's own commands.
+
+In a Docker daemon of its own, on a copy of the project: no image, container, port, secret or file of a person's is
+touched. Kept for the next time in build/docker: images and the cache of builds. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(1, str(PROJECT / "tests/newest"))
+
+import bases
+import daemon
+import debian
+from daemon import CannotRunError, Daemon
+
+KEPT = PROJECT / "build" / "docker"
+COPY = "slipway"  # the project's, in KEPT
+GUIDE = PROJECT / "docs" / "production.md"
+# In this order: what the later ones do to the stack, the earlier ones must not see.
+TESTS = ("training", "promotion", "exposure", "failures", "restarts")
+
+
+def say(text: str) -> None:
+    """Prints a line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def guide_commands() -> list[str]:
+    """Returns the commands by which the guide starts the stack."""
+    (block, *_) = re.findall(r"^```\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return block.splitlines()
+
+
+def free_ports() -> Mapping[str, str]:
+    """Returns ports that nobody listens on, by the variables that choose them."""
+    names = [f"SLIPWAY_{service}_PORT" for service in ("AIRFLOW", "MLFLOW", "GRPC", "REST")]
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
+        return {name: str(each.getsockname()[1]) for name, each in zip(names, sockets, strict=True)}
+
+
+def run(title: str, command: list[str], environment: Mapping[str, str]) -> int:
+    """Runs a command in the copy of the project, its output on this program's; returns its exit code."""
+    say(f"=== {title}")
+    started = time.monotonic()
+    code = subprocess.run(command, cwd=KEPT / COPY, env=environment, check=False).returncode
+    say(f"=== {title}: exit code {code} after {time.monotonic() - started:.0f} s")
+    return code
+
+
+def stack_environment(docker: Daemon) -> Mapping[str, str]:
+    """Returns what the guide's commands and the tests run with."""
+    own = {name: value for name, value in docker.environment.items() if not name.startswith("SLIPWAY_")}
+    files = f"docker-compose.yaml:{PROJECT / 'tests/compose/builds-here.yaml'}"
+    return {
+        **own,
+        **free_ports(),
+        "COMPOSE_FILE": files,
+        "COMPOSE_PROGRESS": "plain",
+        "SLIPWAY_DOCKERD_PID": str(docker.pid),
+    }
+
+
+@contextmanager
+def gone_afterwards(docker: Daemon, environment: Mapping[str, str]) -> Iterator[None]:
+    """Removes containers, networks, volumes and secrets of the stack, of a killed run before this one too."""
+    down = [
+        "docker",
+        "compose",
+        "--progress",
+        "quiet",
+        "down",
+        "--volumes",
+        "--remove-orphans",
+        "--timeout",
+        "5",
+    ]
+    debian.bring(PROJECT, KEPT, COPY)
+    subprocess.run(down, cwd=KEPT / COPY, env=environment, check=False, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(down, cwd=KEPT / COPY, env=environment, check=False)
+        shutil.rmtree(KEPT / COPY, ignore_errors=True)
+
+
+def sizes(docker: Daemon) -> str:
+    """Returns the size of each image, a line each."""
+    return docker.docker("images", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}").stdout
+
+
+def test(docker: Daemon) -> int:
+    """Builds, starts, tests and removes; returns the exit code."""
+    environment = stack_environment(docker)
+    started = time.monotonic()
+    bases.make(docker, PROJECT)
+    say(f"=== stand-ins for the base images after {time.monotonic() - started:.0f} s")
+    with gone_afterwards(docker, environment):
+        for command in guide_commands():
+            if code := run(command, ["sh", "-c", command], environment):
+                subprocess.run(
+                    ["docker", "compose", "logs", "--tail", "40"], cwd=KEPT / COPY, env=environment
+                )
+                return code
+        say(sizes(docker))
+        files = [str(PROJECT / f"tests/compose/test_{name}.py") for name in TESTS]
+        python = str(PROJECT / ".venv/ml/bin/python")
+        pytest = [
+            python,
+            "-m",
+            "pytest",
+            "-v",
+            "--durations=0",
+            "--rootdir",
+            str(PROJECT),
+            *sys.argv[1:],
+            *files,
+        ]
+        return run("tests", pytest, {**environment, "PYTHONPATH": str(PROJECT)})
+
+
+def main() -> int:
+    """Runs all of it; returns the exit code."""
+    started = time.monotonic()
+    say(
+        "Starting a Docker daemon of the tests' own, and making stand-ins for the base images where there are none."
+    )
+    try:
+        with daemon.running(KEPT) as docker:
+            code = test(docker)
+    except CannotRunError as error:
+        say(f"The Compose stack was not tested. {error}")
+        return 1
+    say(f"=== make test-compose: exit code {code} after {time.monotonic() - started:.0f} s")
+    return code
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""A Docker daemon of the tests' own: images, containers and networks are nobody else's. Standard library only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = (
+    "dockerd",
+    "docker",
+    "containerd",
+    "runc",
+    "iptables",
+    "iptables-save",
+    "unshare",
+    "nsenter",
+    "setpriv",
+)
+# As nobody's networks are likely to be. Docker's own networks start at 172.17.
+ADDRESSES = "base=10.213.0.0/16,size=24"
+LOCK = Path("/tmp/slipway-test-compose.lock")  # noqa: S108  one daemon of the tests' on a machine
+START_S, STOP_S = 60, 60
+
+# In namespaces of its own: whatever happens, its processes and mounts go when it goes.
+ALONE = (
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork"),
+    *("--kill-child", "--mount-proc"),
+)
+
+
+class CannotRunError(Exception):
+    """The daemon cannot run here; the text says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A daemon that runs.
+
+    Attributes:
+        folder: What is kept for the next time: images, the cache of builds, Docker's configuration.
+        socket: Where it listens.
+        process: That started it; `dockerd` is its only child.
+    """
+
+    folder: Path
+    socket: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What Docker's programs find it by, and the plugins that were made for it."""
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "COMPOSE_"))
+        }
+        return {
+            **own,
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "DOCKER_CONFIG": str(self.folder / "config"),
+            "DOCKER_BUILDKIT": "1",
+            "BUILDKIT_PROGRESS": "plain",
+        }
+
+    @property
+    def plugins(self) -> Path:
+        """Where `docker` looks for Compose and Buildx."""
+        return self.folder / "config" / "cli-plugins"
+
+    @property
+    def pid(self) -> int:
+        """Of `dockerd`, as this system numbers it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text().split()[0])
+
+    def docker(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        """Runs `docker`, and returns what it said.
+
+        Raises:
+            subprocess.CalledProcessError: If it fails.
+        """
+        return subprocess.run(
+            ["docker", *arguments],
+            env=self.environment,
+            text=True,
+            check=True,
+            capture_output=True,
+            **options,
+        )
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Daemon]:
+    """Runs a daemon while the block lasts; nothing of it runs afterwards.
+
+    Raises:
+        CannotRunError: If it cannot run here, or another one of the tests' does.
+    """
+    _check_programs()
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    with _alone(), _firewall_as_it_was(), tempfile.TemporaryDirectory(prefix="slipway-docker-") as run:
+        process = _start(folder, Path(run))
+        daemon = Daemon(folder, Path(run) / "docker.sock", process)
+        try:
+            _wait(daemon)
+            yield daemon
+        finally:
+            _stop(daemon)
+
+
+def _check_programs() -> None:
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
+    if missing or os.geteuid() != 0:
+        raise CannotRunError(
+            f"Expected to be root, and to find Docker's daemon, got user {os.geteuid()} and "
+            f"{'no ' + ', '.join(missing) if missing else 'all programs'}: install the packages docker.io, iptables "
+            "and util-linux, and run this as root."
+        )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotRunError(
+                "Another `make test-compose` is running on this machine: wait for its end."
+            ) from None
+        yield
+
+
+@contextmanager
+def _firewall_as_it_was() -> Iterator[None]:
+    """Removes the rules that the daemon leaves behind, unless another daemon has been here and may need them."""
+    before = subprocess.run(["iptables-save"], capture_output=True, check=False).stdout
+    try:
+        yield
+    finally:
+        if b"DOCKER" not in before:
+            subprocess.run(["iptables-restore"], input=before, check=False)
+
+
+def _start(folder: Path, run: Path) -> subprocess.Popen[bytes]:
+    command = [
+        *(
+            "dockerd",
+            f"--host=unix://{run}/docker.sock",
+            f"--data-root={folder}/data",
+            f"--exec-root={run}/exec",
+        ),
+        *(
+            f"--pidfile={run}/docker.pid",
+            f"--config-file={run}/none.json",
+            "--cgroup-parent=/slipway-test-compose",
+        ),
+        *("--bridge=none", f"--default-address-pool={ADDRESSES}", "--log-level=warn"),
+    ]
+    (run / "none.json").write_text("{}")
+    with (folder / "dockerd.log").open("wb") as log:
+        return subprocess.Popen([*ALONE, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _wait(daemon: Daemon) -> None:
+    deadline = time.monotonic() + START_S
+    while subprocess.run(
+        ["docker", "info"], env=daemon.environment, capture_output=True, check=False
+    ).returncode:
+        if daemon.process.poll() is not None or time.monotonic() > deadline:
+            said = (daemon.folder / "dockerd.log").read_text(errors="replace")[-2000:]
+            raise CannotRunError(
+                f"Expected Docker's daemon to start on this machine, and it does not. It said:\n{said}\nContainers want "
+                "root with the right to mount and to make namespaces: a virtual machine, not an ordinary container."
+            )
+        time.sleep(0.2)
+
+
+def _stop(daemon: Daemon) -> None:
+    """By TERM, which takes its networks along; then by KILL, with all that it started."""
+    if daemon.process.poll() is None:
+        os.kill(daemon.pid, signal.SIGTERM)
+    try:
+        daemon.process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        daemon.process.kill()
+        daemon.process.wait()
