@@ -9,13 +9,14 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 INSTALL = """#!/bin/sh
-echo "install $2" >> calls
+[ ! -e .venv/$3/.installed ] || exit 0  # as it should be
+echo "install $3" >> calls
 for program in python slipway ruff lint-imports mypy; do
-  mkdir -p .venv/$2/bin
-  printf '#!/bin/sh\\necho "run $*" >> calls\\n' > .venv/$2/bin/$program
-  chmod +x .venv/$2/bin/$program
+  mkdir -p .venv/$3/bin
+  printf '#!/bin/sh\\necho "run $*" >> calls\\n' > .venv/$3/bin/$program
+  chmod +x .venv/$3/bin/$program
 done
-touch .venv/$2/.installed
+touch .venv/$3/.installed
 """
 BOTH = ["install ml", "install airflow"]
 

@@ -71,4 +71,5 @@ def _versions() -> str:
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     logging.shutdown()
+    sys.stdout.flush()
     os._exit(code)  # a load under way cannot be interrupted, and must not be torn down half-way

@@ -1,5 +1,6 @@
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -107,8 +108,8 @@ def test_a_configured_model_that_cannot_be_loaded_ends_the_server(broken):
     ],
 )
 def test_what_needs_no_model_answers_at_once(argument, code, words):
-    done = subprocess.run(
-        [sys.executable, "-m", "serving.server", argument], capture_output=True, text=True, timeout=30
-    )
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "serving.server", argument]
+    done = subprocess.run(command, capture_output=True, text=True, env=buffered, timeout=30)
     assert done.returncode == code
     assert words in done.stdout + done.stderr
