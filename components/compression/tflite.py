@@ -3,6 +3,8 @@
 import gzip
 from pathlib import Path
 
+from ai_edge_litert.interpreter import Interpreter
+
 from components.keras import keras, tf
 
 MODEL_FILE = "model.tflite"
@@ -28,7 +30,7 @@ def convert(model: keras.Model, *, int8: bool) -> bytes:
 
 def score(flatbuffer: bytes, data: tf.data.Dataset, metric: keras.metrics.Metric) -> float:
     """Returns what `metric` measures on batches of (what the network takes, labels)."""
-    interpreter = tf.lite.Interpreter(model_content=flatbuffer, num_threads=2)
+    interpreter = Interpreter(model_content=flatbuffer, num_threads=2)
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
     for inputs, labels in data.as_numpy_iterator():
         interpreter.resize_tensor_input(source["index"], inputs.shape)

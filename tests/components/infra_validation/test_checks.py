@@ -117,7 +117,7 @@ def test_a_candidate_that_no_server_can_load_is_refused_with_what_the_server_sai
     (tmp_path / "saved_model.pb").write_bytes(b"torn")
     with (
         sandbox.serving("digits", tmp_path, SERVER) as server,
-        pytest.raises(ReleaseError, match="DATA_LOSS.*digits|Failed to start server"),
+        pytest.raises(ReleaseError, match=r"DATA_LOSS.*digits|Failed to start server"),
     ):
         server.available(DEADLINE_S)
 
