@@ -18,14 +18,30 @@ def _airflow(*arguments: str, check: bool = True) -> int:
     return subprocess.run([str(AIRFLOW), *arguments], check=check).returncode
 
 
-def main() -> None:
-    """Makes the state folders with an empty list of models, Airflow's tables, and the pool for training."""
+def main() -> int:
+    """Makes the state folders with an empty list of models, Airflow's tables, and the pool for training.
+
+    Returns:
+        The exit code.
+    """
     make_folders(StateFolder.from_environment())
-    _airflow("db", "migrate")
     name, slots, description = GPU_POOL
-    if _airflow("pools", "get", name, check=False) != 0:  # one that exists keeps the slots a person gave it
-        _airflow("pools", "set", name, str(slots), description)
+    try:
+        _airflow("db", "migrate")
+        if (
+            _airflow("pools", "get", name, check=False) != 0
+        ):  # one that exists keeps the slots a person gave it
+            _airflow("pools", "set", name, str(slots), description)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(
+            f"Expected Airflow's database to be ready, and `{' '.join(error.cmd[1:])}` ended with exit code "
+            f"{error.returncode}; it says why above. `docker compose ps postgres` and `docker compose logs postgres` "
+            "show whether PostgreSQL runs and takes the password in secrets/. Then `docker compose up --detach "
+            "--wait` again: what was made stays.\n"
+        )
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

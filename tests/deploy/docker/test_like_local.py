@@ -63,7 +63,7 @@ def test_mlflow_is_set_up_like_the_local_one_and_answers_to_its_name():
 
 def test_airflow_reads_the_dags_of_the_image_and_the_options_of_its_workers_are_the_local_ones():
     local = LOCAL["airflow-scheduler"].environment
-    shared = ("CORE__DAGS_FOLDER", "CORE__DAGS_ARE_PAUSED_AT_CREATION", "WORKERS__EXECUTION_API_RETRIES")
+    shared = ("CORE__DAGS_FOLDER", "CORE__DAGS_ARE_PAUSED_AT_CREATION")
 
     for name in ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-worker"):
         environment = SERVICES[name]["environment"]

@@ -138,12 +138,17 @@ def test_preparing_volumes_needs_nothing_of_the_stack_on_one_machine():
     assert "deploy.local" not in done.stdout
 
 
-def test_a_failed_migration_fails_the_preparation(airflow, tmp_path):
+def test_a_database_that_is_not_ready_fails_the_preparation_which_says_what_to_do(airflow, tmp_path):
     airflow.with_name("airflow").write_text('#!/bin/sh\n[ "$1" != db ] || exit 3\n')
 
-    done = run("initialise.py", python=airflow, PYTHONPATH=str(PROJECT), SLIPWAY_HOME=str(tmp_path))
+    path = os.pathsep.join([str(PROJECT), sysconfig.get_path("purelib")])
+    done = run("initialise.py", python=airflow, PYTHONPATH=path, SLIPWAY_HOME=str(tmp_path))
 
-    assert done.returncode != 0
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "Expected Airflow's database to be ready, and `db migrate` ended with exit code 3"
+    )
+    assert "docker compose logs postgres" in done.stderr
 
 
 @pytest.fixture
