@@ -36,7 +36,7 @@ test-newest: $(BOTH) ## the newest stack, in a Debian 13 root made for it: the M
 	@$(PYTHON) tests/newest
 
 test-compose: .venv/ml/.installed ## the Compose stack in real containers, in a Docker daemon of the tests' own
-	@$(PYTHON) tests/compose
+	@PYTHONPATH=tests/newest $(PYTHON) tests/compose
 
 lint: $(BOTH) ## style, layering, types
 	$(AIRFLOW)/ruff check . && $(AIRFLOW)/ruff format --check .

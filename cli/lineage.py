@@ -49,7 +49,8 @@ def _rows(version: ListedVersion, run: Mapping[str, Any], uri: str) -> Iterator[
     yield "data digest", tags.get("slipway.data_digest", "-")
     yield "run", tags.get("slipway.run_id", "-")
     if info := run.get("info"):
-        yield "MLflow", f"{mlflow_page(uri)}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}?{MODEL_TRAINING}"
+        page = f"{info['experiment_id']}/runs/{info['run_id']}?{MODEL_TRAINING}"
+        yield "MLflow", f"{mlflow_page(uri)}/#/experiments/{page}"
     yield "code", tags.get("slipway.code_version", "-")
     yield "SavedModel, SHA-256", tags.get("slipway.saved_model_sha256", "-")
     yield "compared with", _version(tags.get("slipway.compared_with", "none"))

@@ -17,17 +17,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(1, str(PROJECT / "tests/newest"))
-
 import bases
 import daemon
 import debian
 from daemon import CannotRunError, Daemon
 
+PROJECT = Path(__file__).resolve().parents[2]
 KEPT = PROJECT / "build" / "docker"
 COPY = "slipway"  # the project's, in KEPT
 GUIDE = PROJECT / "docs" / "production.md"
+LOGS = ["docker", "compose", "logs", "--tail", "40"]
 # In this order: what the later ones do to the stack, the earlier ones must not see.
 TESTS = ("training", "promotion", "exposure", "failures", "restarts")
 
@@ -94,6 +93,7 @@ def gone_afterwards(docker: Daemon, environment: Mapping[str, str]) -> Iterator[
         yield
     finally:
         subprocess.run(down, cwd=KEPT / COPY, env=environment, check=False)
+        docker.docker("image", "prune", "--force")  # what an edited image has replaced
         shutil.rmtree(KEPT / COPY, ignore_errors=True)
 
 
@@ -111,9 +111,7 @@ def test(docker: Daemon) -> int:
     with gone_afterwards(docker, environment):
         for command in guide_commands():
             if code := run(command, ["sh", "-c", command], environment):
-                subprocess.run(
-                    ["docker", "compose", "logs", "--tail", "40"], cwd=KEPT / COPY, env=environment
-                )
+                run("the last words of the services", LOGS, environment)
                 return code
         say(sizes(docker))
         files = [str(PROJECT / f"tests/compose/test_{name}.py") for name in TESTS]
@@ -124,8 +122,7 @@ def test(docker: Daemon) -> int:
             "pytest",
             "-v",
             "--durations=0",
-            "--rootdir",
-            str(PROJECT),
+            f"--rootdir={PROJECT}",
             *sys.argv[1:],
             *files,
         ]

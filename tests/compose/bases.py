@@ -64,7 +64,8 @@ def _make_python(daemon: Daemon) -> None:
             f"Compose and Buildx could not be taken from Debian's packages: exit code {code}."
         )
     excluded = [f"--exclude={path}" for path in NOT_IN_IMAGE]
-    with subprocess.Popen(["tar", "-C", str(root), *excluded, "-c", "."], stdout=subprocess.PIPE) as tar:
+    packing = ["tar", "-C", str(root), *excluded, "-c", "."]
+    with subprocess.Popen(packing, stdout=subprocess.PIPE) as tar:
         daemon.docker(
             "import", "--change", TRUST, "--change", 'CMD ["python3"]', "-", PYTHON, stdin=tar.stdout
         )

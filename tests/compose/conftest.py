@@ -1,4 +1,4 @@
-"""The stack that `make test-compose` has brought up, as a person on this machine meets it: by its ports and `docker`."""
+"""The stack that `make test-compose` has brought up, as a person meets it: by its ports and by `docker`."""
 
 import json
 import os
@@ -31,8 +31,9 @@ class Stack:
     @staticmethod
     def docker(*arguments, check=True):
         """Runs `docker`; returns what it said, on both streams."""
+        command = ["docker", *arguments]
         done = subprocess.run(
-            ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         assert done.returncode == 0 or not check, done.stdout
         return done.stdout
@@ -135,8 +136,9 @@ class Stack:
     def results(self, pipeline, run_id):
         """What each node left in the run's folder."""
         folder = f"/var/lib/slipway/pipelines/{pipeline}/runs/{run_id}/nodes"
-        code = f"import json,pathlib; print(json.dumps({{p.stem: json.loads(p.read_text()) for p in pathlib.Path({folder!r}).glob('*.json')}}))"
-        return json.loads(self.compose("exec", "-T", "ml-worker", "python", "-c", code))
+        code = "import json, pathlib, sys; print(json.dumps({path.stem: json.loads(path.read_text()) "
+        code += "for path in pathlib.Path(sys.argv[1]).glob('*.json')}))"
+        return json.loads(self.compose("exec", "-T", "ml-worker", "python", "-c", code, folder))
 
     def stable(self, model):
         """Which version answers behind the label `stable`."""

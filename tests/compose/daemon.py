@@ -86,8 +86,9 @@ class Daemon:
         Raises:
             subprocess.CalledProcessError: If it fails.
         """
+        command = ["docker", *arguments]
         return subprocess.run(
-            ["docker", *arguments],
+            command,
             env=self.environment,
             text=True,
             check=True,
@@ -140,12 +141,13 @@ def _alone() -> Iterator[None]:
 @contextmanager
 def _firewall_as_it_was() -> Iterator[None]:
     """Removes the rules that the daemon leaves behind, unless another daemon has been here and may need them."""
-    before = subprocess.run(["iptables-save"], capture_output=True, check=False).stdout
+    save, restore = ("iptables-save",), ("iptables-restore",)
+    before = subprocess.run(save, capture_output=True, check=False).stdout
     try:
         yield
     finally:
         if b"DOCKER" not in before:
-            subprocess.run(["iptables-restore"], input=before, check=False)
+            subprocess.run(restore, input=before, check=False)
 
 
 def _start(folder: Path, run: Path) -> subprocess.Popen[bytes]:
@@ -170,14 +172,14 @@ def _start(folder: Path, run: Path) -> subprocess.Popen[bytes]:
 
 def _wait(daemon: Daemon) -> None:
     deadline = time.monotonic() + START_S
-    while subprocess.run(
-        ["docker", "info"], env=daemon.environment, capture_output=True, check=False
-    ).returncode:
+    asking = ["docker", "info"]
+    while subprocess.run(asking, env=daemon.environment, capture_output=True, check=False).returncode:
         if daemon.process.poll() is not None or time.monotonic() > deadline:
             said = (daemon.folder / "dockerd.log").read_text(errors="replace")[-2000:]
             raise CannotRunError(
-                f"Expected Docker's daemon to start on this machine, and it does not. It said:\n{said}\nContainers want "
-                "root with the right to mount and to make namespaces: a virtual machine, not an ordinary container."
+                "Expected Docker's daemon to start on this machine, and it does not. It said:\n"
+                f"{said}\nContainers want root with the right to mount and to make namespaces: a virtual machine, not "
+                "an ordinary container."
             )
         time.sleep(0.2)
 
