@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +20,16 @@ PROGRAMS = (
     "runc",
     "iptables",
     "iptables-save",
+    "ip",
     "unshare",
     "nsenter",
     "setpriv",
 )
 # As nobody's networks are likely to be. Docker's own networks start at 172.17.
 ADDRESSES = "base=10.213.0.0/16,size=24"
-LOCK = Path("/tmp/slipway-test-compose.lock")  # noqa: S108  one daemon of the tests' on a machine
+NAME = "slipway-test-compose"
+RUN = Path("/run") / NAME  # its socket: a short path, and one daemon of the tests' on a machine
+BRIDGES = ("slipway-front", "slipway-back")  # as builds-here.yaml names them
 START_S, STOP_S = 60, 60
 
 # In namespaces of its own: whatever happens, its processes and mounts go when it goes.
@@ -106,14 +108,14 @@ def running(folder: Path) -> Iterator[Daemon]:
     """
     _check_programs()
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    with _alone(), _firewall_as_it_was(), tempfile.TemporaryDirectory(prefix="slipway-docker-") as run:
-        process = _start(folder, Path(run))
-        daemon = Daemon(folder, Path(run) / "docker.sock", process)
+    with _alone(), _firewall_as_it_was():
+        daemon = Daemon(folder, RUN / "docker.sock", _start(folder))
         try:
             _wait(daemon)
             yield daemon
         finally:
             _stop(daemon)
+            shutil.rmtree(RUN)
 
 
 def _check_programs() -> None:
@@ -122,13 +124,13 @@ def _check_programs() -> None:
         raise CannotRunError(
             f"Expected to be root, and to find Docker's daemon, got user {os.geteuid()} and "
             f"{'no ' + ', '.join(missing) if missing else 'all programs'}: install the packages docker.io, iptables "
-            "and util-linux, and run this as root."
+            "and iproute2, and run this as root."
         )
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    with LOCK.open("w") as lock:
+    with RUN.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -150,22 +152,27 @@ def _firewall_as_it_was() -> Iterator[None]:
             subprocess.run(restore, input=before, check=False)
 
 
-def _start(folder: Path, run: Path) -> subprocess.Popen[bytes]:
+def _start(folder: Path) -> subprocess.Popen[bytes]:
     command = [
         *(
             "dockerd",
-            f"--host=unix://{run}/docker.sock",
+            f"--host=unix://{RUN}/docker.sock",
             f"--data-root={folder}/data",
-            f"--exec-root={run}/exec",
+            f"--exec-root={RUN}/exec",
         ),
         *(
-            f"--pidfile={run}/docker.pid",
-            f"--config-file={run}/none.json",
-            "--cgroup-parent=/slipway-test-compose",
+            f"--pidfile={RUN}/docker.pid",
+            f"--config-file={RUN}/none.json",
+            f"--cgroup-parent=/{NAME}",
         ),
         *("--bridge=none", f"--default-address-pool={ADDRESSES}", "--log-level=warn"),
     ]
-    (run / "none.json").write_text("{}")
+    # What one that was killed has left behind. Its processes and mounts are gone.
+    shutil.rmtree(RUN, ignore_errors=True)
+    for bridge in BRIDGES:
+        subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)  # noqa: S607
+    RUN.mkdir(mode=0o700)
+    (RUN / "none.json").write_text("{}")
     with (folder / "dockerd.log").open("wb") as log:
         return subprocess.Popen([*ALONE, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -193,3 +200,5 @@ def _stop(daemon: Daemon) -> None:
     except subprocess.TimeoutExpired:
         daemon.process.kill()
         daemon.process.wait()
+    for group in sorted(Path("/sys/fs/cgroup").glob(f"**/{NAME}/**/"), reverse=True):
+        group.rmdir()

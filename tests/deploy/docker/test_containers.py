@@ -16,7 +16,7 @@ def programs(tmp_path):
     """A folder of programs that do nothing, as the only one on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    names = ("docker", "containerd", "runc", "iptables", "iptables-save", "unshare", "nsenter")
+    names = ("docker", "containerd", "runc", "iptables", "iptables-save", "ip", "unshare", "nsenter")
     for name, text in {**dict.fromkeys(names, "exit 1"), "setpriv": "echo no right to mount >&2"}.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
@@ -24,7 +24,7 @@ def programs(tmp_path):
 
 
 def start(tmp_path, programs):
-    code = f"{DAEMON}daemon.LOCK = Path({str(tmp_path / 'lock')!r})\n"
+    code = f"{DAEMON}daemon.RUN = Path({str(tmp_path / 'run')!r})\n"
     code += f"with daemon.running(Path({str(tmp_path / 'kept')!r})): pass"
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -40,7 +40,7 @@ def start(tmp_path, programs):
 def test_a_missing_daemon_is_named_with_the_package_that_has_it(tmp_path, programs):
     done = start(tmp_path, programs)
 
-    assert "no dockerd: install the packages docker.io, iptables and util-linux" in done.stderr
+    assert "no dockerd: install the packages docker.io, iptables and iproute2" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the daemon wants root")
