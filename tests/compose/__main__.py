@@ -27,6 +27,7 @@ KEPT = PROJECT / "build" / "docker"
 COPY = "slipway"  # the project's, in KEPT
 GUIDE = PROJECT / "docs" / "production.md"
 LOGS = ["docker", "compose", "logs", "--tail", "40"]
+UNAVAILABLE = 69  # the daemon cannot run here; EX_UNAVAILABLE of sysexits.h
 # In this order: what the later ones do to the stack, the earlier ones must not see.
 TESTS = ("training", "promotion", "exposure", "failures", "restarts")
 
@@ -130,7 +131,7 @@ def test(docker: Daemon) -> int:
 
 
 def main() -> int:
-    """Runs all of it; returns the exit code."""
+    """Runs all of it; returns the exit code: `UNAVAILABLE` where nothing could be tested."""
     started = time.monotonic()
     say(
         "Starting a Docker daemon of the tests' own, and making stand-ins for the base images where there are none."
@@ -140,7 +141,7 @@ def main() -> int:
             code = test(docker)
     except CannotRunError as error:
         say(f"The Compose stack was not tested. {error}")
-        return 1
+        return UNAVAILABLE
     say(f"=== make test-compose: exit code {code} after {time.monotonic() - started:.0f} s")
     return code
 
