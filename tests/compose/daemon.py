@@ -105,7 +105,7 @@ def running(folder: Path) -> Iterator[Daemon]:
     """Runs a daemon while the block lasts; nothing of it runs afterwards.
 
     Raises:
-        CannotRunError: If it cannot run here, or another one of the tests' does.
+        CannotRunError: If it cannot run here.
     """
     _check_programs()
     (folder / "data").mkdir(parents=True, exist_ok=True)
