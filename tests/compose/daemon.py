@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def running(folder: Path) -> Iterator[Daemon]:
     """Runs a daemon while the block lasts; nothing of it runs afterwards.
 
     Raises:
-        CannotRunError: If it cannot run here, or another one of the tests' does.
+        CannotRunError: If it cannot run here.
     """
     _check_programs()
     (folder / "data").mkdir(parents=True, exist_ok=True)
@@ -130,13 +131,14 @@ def _check_programs() -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
+    """Waits for the end of another run on this machine: both would have the same networks and the same firewall."""
     with RUN.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotRunError(
-                "Another `make test-compose` is running on this machine: wait for its end."
-            ) from None
+            sys.stdout.write("Another `make test-compose` is running on this machine: waiting for its end.\n")
+            sys.stdout.flush()
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

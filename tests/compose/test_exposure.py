@@ -42,6 +42,10 @@ def test_every_service_runs_and_says_that_it_works(stack):
     } == dict.fromkeys(STAYING, "healthy")
 
 
+def test_compose_has_nothing_to_say_about_the_file(stack):
+    assert stack.compose("--file", "docker-compose.yaml", "config", "--quiet") == ""
+
+
 def test_nothing_is_published_but_four_ports_on_loopback(stack):
     published = {
         (bound["HostIp"], bound["HostPort"])

@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import jsonschema
@@ -61,21 +59,6 @@ def test_the_file_follows_the_compose_specification():
     ]
 
     assert problems == []
-
-
-def test_docker_compose_itself_accepts_the_file():
-    plugin = ("docker", "compose")
-    if (
-        not shutil.which("docker")
-        or subprocess.run([*plugin, "version"], capture_output=True).returncode != 0
-    ):
-        pytest.skip("docker compose is not installed")
-
-    done = subprocess.run(
-        [*plugin, "--file", str(COMPOSE), "config", "--quiet"], capture_output=True, text=True
-    )
-
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 @each_service
