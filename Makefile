@@ -33,10 +33,10 @@ test: $(BOTH) ## lint, then all tests in both environments, end to end included
 	@$(ML)/python tests/run_all.py
 
 test-newest: $(BOTH) ## the newest stack, in a Debian 13 root made for it: the ML tests, and an upgrade
-	@$(PYTHON) tests/newest
+	@$(ML)/python tests/newest
 
 test-compose: .venv/ml/.installed ## the Compose stack in real containers, in a Docker daemon of the tests' own
-	@PYTHONPATH=tests/newest $(PYTHON) tests/compose
+	@PYTHONPATH=tests/newest $(ML)/python tests/compose
 
 lint: $(BOTH) ## style, layering, types
 	$(AIRFLOW)/ruff check . && $(AIRFLOW)/ruff format --check .

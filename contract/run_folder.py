@@ -5,7 +5,7 @@ request.json    values that a person set on the form or the command line, where 
 run.json        everything resolved at the start: configuration, digests, tracking run, and which nodes are outdated:
                 they succeeded on data that the run no longer names; and the layout of all of this
 pipeline.json   TFX's intermediate representation of this run
-nodes/<id>.json how a node ended
+nodes/<id>.json how a node ended; <id>.lock is held by the attempt at it
 asked.json      the try at which a person was asked to approve
 outcome.json    state of every task, as the orchestrator saw it
 summary.json    what the run came to
@@ -38,7 +38,7 @@ SUMMARY = "summary.json"
 NODES = "nodes"
 WORK = "work"
 
-LAYOUT = 2  # of what a run keeps, and of the modules that its pipeline.json names; 1 is all before there was a number
+LAYOUT = 3  # of what a run keeps, and of the modules that its pipeline.json names; 1 is all before there was a number
 
 SUCCEEDED = "succeeded"
 REFUSED = "refused"

@@ -39,9 +39,7 @@ class Result(NamedTuple):
 
 LINT = Step("lint", ("make", "--no-print-directory", "lint"))
 ELSEWHERE = (
-    "--ignore=tests/compose",
     "--ignore=tests/dags",
-    "--ignore=tests/newest",
     "--ignore-glob=tests/serving/test_*",
     "--ignore=tests/serving/registry",
     "--ignore=tests/serving/release",
@@ -54,7 +52,7 @@ PROCESSES = Step(
 )
 END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e2e"))
 
-UPGRADE = Step("upgrade", (ML, "-m", "pytest", "-v", "tests/newest"))
+UPGRADE = Step("upgrade", (ML, "-m", "pytest", "-v", "tests/newest/upgrade.py"))
 
 # Beside each other, so that both cores have work: the runs through real servers wait half of their time.
 LANES = {

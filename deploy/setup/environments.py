@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import sys
 from pathlib import Path
@@ -56,6 +57,8 @@ def choose_ml() -> tuple[Environment, str]:
     Raises:
         SetupError: If none runs here, or the one that is asked for does not.
     """
+    if platform.machine() != "x86_64":
+        raise SetupError(f"Expected an x86_64 machine, which TFX has wheels for, got {platform.machine()}.")
     found, asked = glibc(), os.environ.get(ML_LOCK)
     here = "glibc " + ".".join(map(str, found))
     if not asked:

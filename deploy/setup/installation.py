@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shutil
 import time
 
 from deploy.setup import pythons, uv
 from deploy.setup.commands import PROJECT, SetupError, run, say
 from deploy.setup.environments import AIRFLOW, ML, Environment
 
+COMPILERS = ("g++", "c++", "clang++")
 HEADING = re.compile(r"# \[([^\]]+)\]")  # in requirements.txt
 
 
@@ -21,10 +24,11 @@ def install(environment: Environment, why: str = "") -> None:
         why: The reason for this lock, where there are several.
     """
     installed, wanted = environment.folder / ".installed", _digest(environment)
-    if installed.exists() and installed.read_text() == wanted:
-        return
-    program, started = uv.find(), time.monotonic()
     python = environment.folder / "bin" / "python"
+    if installed.exists() and installed.read_text() == wanted and os.access(python, os.X_OK):
+        return
+    _check_compiler(environment)
+    program, started = uv.find(), time.monotonic()
     installed.unlink(missing_ok=True)
     if pythons.version_of(python) not in environment.versions:
         _make(program, environment)
@@ -40,6 +44,15 @@ def install(environment: Environment, why: str = "") -> None:
         run(program, "pip", "install", "--no-deps", *target, "--editable", ".")
     installed.write_text(wanted)
     say(f"The {environment.name} environment is as its lock says, after {time.monotonic() - started:.0f} s.")
+
+
+def _check_compiler(environment: Environment) -> None:
+    """A package of TFX's comes as source alone: told here, where it is one line, and not the log of a build."""
+    if environment.name == "ml" and not any(map(shutil.which, COMPILERS)):
+        raise SetupError(
+            f"Expected a C++ compiler ({', '.join(COMPILERS)}) on PATH, which pyfarmhash, a package of TFX's, is built "
+            "with, and there is none. Install g++ and python3-dev (Debian, Ubuntu), then run 'make setup' again."
+        )
 
 
 def _digest(environment: Environment) -> str:

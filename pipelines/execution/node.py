@@ -18,6 +18,7 @@ from contract.addresses import no_proxy, tracking_uri
 from contract.errors import Cancelled, cancel
 from contract.run_folder import FAILED, REFUSED, SUCCEEDED, NodeResult, RunFolder
 from pipelines.definition import nodes as graph
+from pipelines.execution.exclusive import exclusive
 
 os.environ.update(environment.for_tensorflow())
 
@@ -41,7 +42,19 @@ class Attempt:
         self.url = ""
 
     def run(self) -> int:
-        """Runs the node, keeps its result, says how it ended; returns the exit code."""
+        """Runs the node, keeps its result, says how it ended; returns the exit code.
+
+        While another attempt at the node runs, it waits; stopped then, it leaves no result of its own.
+        """
+        try:
+            with exclusive(self.folder, self.node):
+                return self._attempt()
+        except Cancelled as error:
+            failure = errors.explain(error, tracking_uri())
+            logger.error("%s", failure.message)
+            return failure.exit_code
+
+    def _attempt(self) -> int:
         started = time.monotonic()
         logger.info("Node %s of run %s", self.node, self.folder.run_id)
         try:

@@ -53,6 +53,7 @@ class TrackedNode:
     def __init__(self, folder: RunFolder, node: str) -> None:
         self.folder, self.node = folder, node
         self.prepared: Mapping[str, Any] = folder.require(RUN)
+        resume.check_stack(folder, self.prepared)
         self.pipeline_ir = launch.from_json(folder.require(PIPELINE_IR))
         if node not in launch.node_ids(self.pipeline_ir):
             known = ", ".join(launch.node_ids(self.pipeline_ir))

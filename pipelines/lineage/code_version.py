@@ -1,4 +1,4 @@
-"""Which code a run is of: the commit, or the package."""
+"""Which code a run is of: the commit, or the package; and the stack that it runs on."""
 
 import shutil
 import subprocess
@@ -21,3 +21,8 @@ def current() -> str:
         if version := described.stdout.strip():
             return version
     return f"slipway {packages.version('slipway')}"
+
+
+def stack() -> str:
+    """Returns which TFX and TensorFlow this environment has."""
+    return ", ".join(f"{name} {packages.version(name)}" for name in ("tfx", "tensorflow"))

@@ -81,6 +81,8 @@ def run(folder: RunFolder) -> str:
         DataError: If the data cannot be found, or changes while it is read.
     """
     request, prepared = _request(folder), folder.require(RUN) if folder.is_prepared() else {}
+    if prepared:
+        resume.check_stack(folder, prepared)
     if prepared and not _takes_data(folder, request["done"]):
         return _go_on(folder, prepared, request["done"])
     config = configuration.parse(prepared["config"], RUN) if prepared else _configured(folder, request)
@@ -105,6 +107,7 @@ def run(folder: RunFolder) -> str:
         "accepted_statistics": runtime.accepted_statistics,
         "schema": runtime.schema,
         "code_version": tags["slipway.code_version"],
+        "stack": code_version.stack(),
         "tracking_uri": tracker.uri,
         "experiment_id": tracker.experiment_id,
         "mlflow_run": parent,

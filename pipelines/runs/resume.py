@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from contract.errors import SettingsError
 from contract.run_folder import PIPELINE_IR, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.definition.nodes import IMPORTER
+from pipelines.lineage import code_version
 
 SHOWN_RUNS = 5
 
@@ -35,6 +37,19 @@ def upstream(folder: RunFolder) -> dict[str, tuple[str, ...]]:
         node["node_info"]["id"]: tuple(each for each in node.get("upstream_nodes", ()) if each in ids)
         for node in shown
     }
+
+
+def check_stack(folder: RunFolder, prepared: Mapping[str, Any]) -> None:
+    """Makes sure that all of a run is computed on the stack that it was prepared on.
+
+    Raises:
+        SettingsError: If this is another one.
+    """
+    if prepared["stack"] != (now := code_version.stack()):
+        raise SettingsError(
+            f"Run {folder.run_id} of {folder.pipeline} was prepared with {prepared['stack']}, and this is {now}: "
+            "its parts would not be of one kind. Start a new run."
+        )
 
 
 def plan(folder: RunFolder, node: str) -> Plan:

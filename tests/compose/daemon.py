@@ -20,6 +20,7 @@ PROGRAMS = (
     "containerd",
     "runc",
     "iptables",
+    "iptables-restore",
     "iptables-save",
     "ip",
     "unshare",
@@ -42,6 +43,10 @@ ALONE = (
 
 class CannotRunError(Exception):
     """The daemon cannot run here; the text says what is missing and what to do."""
+
+
+class NoDaemonError(CannotRunError):
+    """Everything is there, and this machine does not let a daemon run."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,7 @@ def _wait(daemon: Daemon) -> None:
     while subprocess.run(asking, env=daemon.environment, capture_output=True, check=False).returncode:
         if daemon.process.poll() is not None or time.monotonic() > deadline:
             said = (daemon.folder / "dockerd.log").read_text(errors="replace")[-2000:]
-            raise CannotRunError(
+            raise NoDaemonError(
                 "Expected Docker's daemon to start on this machine, and it does not. It said:\n"
                 f"{said}\nContainers want root with the right to mount and to make namespaces: a virtual machine, not "
                 "an ordinary container."

@@ -138,11 +138,12 @@ def installable(machine, system):
     """A machine with Python, the locks and a uv that names every package; what uv ends with is given."""
     system("glibc 2.36")
     python(machine / "bin" / "python3.10", "3.10")
+    executable(machine / "bin" / "g++", "exit 1")
 
     def with_uv(exit_code):
         installing = f"{TALKING_UV}; exit {exit_code}"
         executable(machine / "bin" / "uv", f"case $1 in --version) echo uv 0.9.0;; pip) {installing};; esac")
-        (machine / "project/.venv/ml").mkdir(parents=True, exist_ok=True)
+        python(machine / "project/.venv/ml/bin/python", "3.10")
 
     return with_uv
 
@@ -242,6 +243,30 @@ def test_an_installation_that_fails_leaves_nothing_that_counts_as_installed(inst
     installable(2)
     assert setup.main(["ml"]) == 1
     assert not (machine / "project/.venv/ml/.installed").exists()
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(installable, machine, capfd):
+    installable(0)
+    setup.main(["ml"])
+    (machine / "project/.venv/ml/bin/python").unlink()
+    capfd.readouterr()
+    setup.main(["ml"])
+    assert "Installing what locks/ml-glibc-2.36.txt lists" in capfd.readouterr().err
+
+
+def test_a_missing_compiler_is_named_with_its_package_before_anything_is_made(installable, machine, capfd):
+    installable(0)
+    (machine / "bin/g++").unlink()
+    assert setup.main(["ml"]) == 1
+    assert "Install g++ and python3-dev" in capfd.readouterr().err
+    assert not (machine / "project/.venv/ml/.installed").exists()
+
+
+def test_another_kind_of_processor_is_refused(machine, system, monkeypatch, capsys):
+    system("glibc 2.41")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert setup.main(["ml"]) == 1
+    assert "Expected an x86_64 machine, which TFX has wheels for, got aarch64" in capsys.readouterr().err
 
 
 def names(lock):

@@ -1,7 +1,7 @@
 """`make test-newest`: the newest stack in a Debian 13 root, whatever this system is.
 
 A run with the stack of this system comes first, where that is an older one; its state is what the newest stack then
-finds (`test_upgrade.py`). The root is kept in build/ for the next time. Standard library only.
+finds (`upgrade.py`). The root is kept in build/ for the next time. Standard library only.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def locked() -> str:
 def run_of_before(home: Path) -> int:
     """Runs the digits with the stack of this system, into a state folder; returns the exit code."""
     python = str(PROJECT / ".venv/ml/bin/python")
-    environment = {**os.environ, "SLIPWAY_HOME": str(home), **free_ports()}
+    others = ("SLIPWAY_", "MLFLOW_")  # nobody's registry, metadata or model server
+    own = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+    environment = {**own, "SLIPWAY_HOME": str(home), **free_ports()}
     codes = []
     for module, *arguments in (
         ("deploy.local", "up"),
@@ -54,6 +56,12 @@ def run_of_before(home: Path) -> int:
         if done.returncode:
             say(f"=== before the upgrade: {' '.join(command)} ended with {done.returncode}\n{done.stdout}")
     return max(codes)
+
+
+def stop(home: Path) -> None:
+    """Stops what an earlier call that was killed has left running on this state folder."""
+    command = [str(PROJECT / ".venv/ml/bin/python"), "-m", "deploy.local", "down"]
+    subprocess.run(command, cwd=PROJECT, env={**os.environ, "SLIPWAY_HOME": str(home)}, capture_output=True)
 
 
 def free_ports() -> Mapping[str, str]:
@@ -76,6 +84,12 @@ def main() -> int:
     if locked() == "ml":
         say("This system has the newest stack: `make test` is its test.")
         return 0
+    try:
+        debian.check()
+    except debian.CannotTestError as error:
+        say(str(error))
+        return 1
+    stop(SHARED)
     shutil.rmtree(SHARED, ignore_errors=True)
     SHARED.mkdir(parents=True)
     started = time.monotonic()

@@ -25,8 +25,9 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 OF_THE_HOST = (Path("/etc/resolv.conf"), Path("/etc/hosts"), CERTIFICATES)
 MIRROR = "DEBIAN_MIRROR"
 
-# In namespaces of its own: mounts and processes go when the command ends, however it ends.
-UNSHARE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
+# In namespaces of its own: mounts and processes go when the command ends, or whoever started it, however they end.
+MOUNTS = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private")
+UNSHARE = (*MOUNTS, "--pid", "--fork", "--kill-child")
 ENTER = """
 set -e
 root=$1 shared=$2; shift 2
@@ -34,7 +35,7 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/dev/shm"
 mkdir -p "$root$shared" && mount --bind "$shared" "$root$shared"
-[ -z "$ALONE" ] || ip link set lo up
+[ -z "$OFFLINE" ] || ip link set lo up
 exec chroot "$root" "$@"
 """
 
@@ -61,6 +62,20 @@ def mirror() -> str:
     )
 
 
+def check() -> None:
+    """Makes sure that a root can be made and entered here.
+
+    Raises:
+        CannotTestError: If it cannot.
+    """
+    missing = [program for program in ("debootstrap", "unshare", "setpriv") if not shutil.which(program)]
+    if os.geteuid() != 0 or missing:
+        raise CannotTestError(
+            f"Expected to be root and to find {', '.join(missing) or 'all programs'}: run this as root, with Debian's "
+            "packages debootstrap and util-linux installed."
+        )
+
+
 def make(root: Path, packages: Sequence[str] = PACKAGES) -> None:
     """Makes the root where it is not there yet. What is half made has another name.
 
@@ -71,17 +86,15 @@ def make(root: Path, packages: Sequence[str] = PACKAGES) -> None:
     Raises:
         CannotTestError: If it cannot be made.
     """
+    check()
     if root.exists():
         return
-    if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        raise CannotTestError(
-            "Expected to be root, and to find debootstrap: install the package debootstrap, and run this as root."
-        )
     partial = root.with_name(f"{root.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     include = f"--include={','.join(packages)}"
-    command = ["debootstrap", "--variant=minbase", include, RELEASE, str(partial), mirror()]
+    # Its mounts too are nobody else's: one that is killed leaves none in a folder that the next one removes.
+    command = [*MOUNTS, "debootstrap", "--variant=minbase", include, RELEASE, str(partial), mirror()]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise CannotTestError(f"debootstrap ended with exit code {done.returncode}:\n{done.stdout[-2000:]}")
@@ -94,11 +107,11 @@ def bring(project: Path, root: Path, folder: str) -> None:
     target.mkdir(exist_ok=True)
     for path in target.iterdir():
         if path.name != ".venv":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            path.unlink() if path.is_symlink() or not path.is_dir() else shutil.rmtree(path)
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listed, cwd=project, stdout=subprocess.PIPE, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
-        if (project / name).exists():  # a deleted file is listed too
+        if (project / name).is_file():  # a deleted file is listed too, and a link to a folder
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(project / name, target / name)
 
@@ -116,13 +129,13 @@ def run(root: Path, command: Sequence[str], *, folder: str, shared: Path, online
     for path in OF_THE_HOST:
         if path.exists():
             shutil.copy(path, root / path.relative_to("/"))
-    network, alone = ((), "") if online else (("--net",), "1")
+    network, offline = ((), "") if online else (("--net",), "1")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "PYTHON"))},
         "HOME": "/root",
         "PATH": "/usr/local/bin:/usr/bin:/usr/sbin:/bin",
         "SSL_CERT_FILE": str(CERTIFICATES),
-        "ALONE": alone,
+        "OFFLINE": offline,
     }
     inside = ("env", f"--chdir={folder}", f"SLIPWAY_HOME={shared}", *command)
     entering = (*UNSHARE, *network, "sh", "-c", ENTER, "sh", str(root), str(shared), *inside)

@@ -16,7 +16,17 @@ def programs(tmp_path):
     """A folder of programs that do nothing, as the only one on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    names = ("docker", "containerd", "runc", "iptables", "iptables-save", "ip", "unshare", "nsenter")
+    names = (
+        "docker",
+        "containerd",
+        "runc",
+        "iptables",
+        "iptables-restore",
+        "iptables-save",
+        "ip",
+        "unshare",
+        "nsenter",
+    )
     for name, text in {**dict.fromkeys(names, "exit 1"), "setpriv": "echo no right to mount >&2"}.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)

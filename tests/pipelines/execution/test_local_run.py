@@ -16,7 +16,7 @@ from pipelines.execution import local_run
 from pipelines.execution import node as node_program
 from pipelines.execution.cancellation import Cancellation
 from pipelines.execution.node import Attempt
-from pipelines.lineage import launch
+from pipelines.lineage import code_version, launch
 from pipelines.runs import close, prepare, resume
 from pipelines.tracking import approval
 from pipelines.tracking.tracker import Tracker
@@ -34,6 +34,7 @@ def prepared(tiny, tmp_path, monkeypatch):
     run = {
         "tracking_uri": uri,
         "mlflow_run": parent,
+        "stack": code_version.stack(),
         "tags": {},
         "config": config.load("digits").model_dump(),
     }

@@ -20,7 +20,7 @@ from dags.operators.worker import WorkerRunner
 from deploy.local.settings import Stack
 from pipelines.definition import config
 from pipelines.execution.node import Attempt
-from pipelines.lineage import launch
+from pipelines.lineage import code_version, launch
 from pipelines.tracking.tracker import Tracker
 from tests.pipelines.conftest import NODES
 
@@ -58,7 +58,14 @@ class Home:
         self.folder.write(PIPELINE_IR, launch.to_json(pipeline_ir))
         known = config.load("digits").model_dump()
         self.folder.write(
-            RUN, {"tracking_uri": self.tracking_uri, "mlflow_run": parent, "tags": {}, "config": known}
+            RUN,
+            {
+                "tracking_uri": self.tracking_uri,
+                "mlflow_run": parent,
+                "tags": {},
+                "stack": code_version.stack(),
+                "config": known,
+            },
         )
 
     def left(self):

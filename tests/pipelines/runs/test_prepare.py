@@ -13,7 +13,7 @@ from pipelines.definition import config, form, manifest
 from pipelines.definition import pipeline as wiring
 from pipelines.execution import local_run
 from pipelines.execution.node import Attempt
-from pipelines.lineage import attempts, launch, metadata
+from pipelines.lineage import attempts, code_version, launch, metadata
 from pipelines.lineage.metadata_store import Store
 from pipelines.runs import live_model, model_server, prepare, resume
 from pipelines.tracking import approval
@@ -173,6 +173,20 @@ def test_what_a_task_that_runs_again_succeeded_with_before_is_forgotten(run):
         "evaluate": REFUSED,
         "push": FAILED,
     }
+
+
+@pytest.mark.parametrize("done", [(), ("ingest",)])
+def test_a_run_that_another_stack_prepared_is_refused_and_a_node_of_it_too(run, done):
+    assert run.prepare()["stack"] == code_version.stack()
+    prepared = run.folder.read(RUN)
+    run.folder.write(RUN, {**prepared, "stack": "tfx 1.16.0, tensorflow 2.16.2 or so"})
+    refused = "was prepared with tfx 1.16.0, tensorflow 2.16.2 or so, and this is tfx .* Start a new run"
+
+    with pytest.raises(SettingsError, match=refused):
+        run.prepare(*done)
+    assert Attempt(run.folder, "statistics").run() == exit_codes.BAD_SETTINGS
+    assert "Start a new run" in run.folder.result("statistics").reason
+    assert run.folder.read(RUN)["stack"] == "tfx 1.16.0, tensorflow 2.16.2 or so"
 
 
 def of_an_earlier_layout(folder):
