@@ -20,12 +20,16 @@ class ImageSettings(Section):
     channels: Literal[1, 3]
     """1 for grey, 3 for RGB."""
 
+    resize: Literal["exact", "fit", "crop"] = "exact"
+    """How an image of another size is brought to this one. exact: stretched or squeezed. fit: all of it, with black
+    beside it. crop: filled, and what stands out at two sides is cut off."""
+
 
 class RecordSettings(Section):
-    """What a record is: an image of any size, brought to one size inside the model."""
+    """What a record is: an image, brought to one size when it is ingested, and when a client sends it."""
 
     image: ImageSettings
-    """Size that images are brought to inside the model."""
+    """Size that images are brought to."""
 
 
 class DataSettings(sections.DataSettings, RecordSettings):
@@ -36,6 +40,12 @@ class DataSettings(sections.DataSettings, RecordSettings):
 
     path: str = ""
     """Folder of `image_folder`, laid out as `<path>/<class>/<file>`."""
+
+    max_megapixels: float = Field(25, gt=0, le=178)
+    """Largest image that is decoded; 178 is where Pillow gives up."""
+
+    min_side_px: int = Field(4, ge=1)
+    """Shortest acceptable height and width of an image as the source has it."""
 
     @model_validator(mode="after")
     def _folder_has_a_path(self) -> "DataSettings":

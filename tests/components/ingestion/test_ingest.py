@@ -1,10 +1,8 @@
-import io
 import json
 import os
 import shutil
 
 import pytest
-from PIL import Image
 
 from components import records
 from components.families.image import facts as image_facts
@@ -13,7 +11,6 @@ from components.families.image.data import DataSettings, ImageSettings
 from components.ingestion import reading
 from components.ingestion.ingest import Usable, ingest
 from components.ingestion.split import split_of
-from components.source import RawRecord, UnusableRecordError
 from components.tasks.classification import facts as label_facts
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
@@ -184,34 +181,8 @@ def test_a_file_name_that_is_not_utf_8_is_a_record_like_any_other(image_folder, 
 def test_the_digits_are_1797_and_reach_full_intensity():
     found = list(reading.read(sources, DataSettings(image=size())))
     assert len(found) == 1797
-    image = pixels.decode_images(records.tf.constant([found[0].content]), size())
+    image = pixels.decode_stored(records.tf.constant([found[0].content]), size())
     assert float(records.tf.reduce_max(image)) > 230
-
-
-@pytest.mark.parametrize(
-    ("mode", "kind", "usable"),
-    [
-        ("RGB", "GIF", {3}),
-        ("L", "BMP", {3}),
-        ("RGB", "BMP", {3}),
-        ("1", "BMP", set()),
-        ("CMYK", "JPEG", {3}),
-        ("LA", "PNG", {1, 3}),
-        ("L", "JPEG", {1, 3}),
-    ],
-)
-def test_an_image_that_tensorflow_does_not_decode_for_this_model_is_set_aside(mode, kind, usable):
-    file = io.BytesIO()
-    Image.effect_noise((8, 8), 50).convert("RGB").convert(mode).save(file, kind)
-    record = RawRecord("dark/a", file.getvalue(), "dark")
-    for channels in (1, 3):
-        settings = DataSettings(image=size(channels))
-        if channels in usable:
-            ingestion.features(record, settings)
-            pixels.decode_images(records.tf.constant([record.content]), settings.image)
-        else:
-            with pytest.raises(UnusableRecordError, match=f"got a {kind} of mode"):
-                ingestion.features(record, settings)
 
 
 def test_a_file_that_cannot_be_read_is_named(image_folder, tmp_path, classes):

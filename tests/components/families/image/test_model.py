@@ -22,7 +22,7 @@ def served(definition, trunk, tmp_path_factory):
 def test_all_three_signatures_give_the_same_answers(definition, served, trunk, examples_dir):
     examples = list(records.read_split(examples_dir, "test"))[:4]
     files = [pixels.file_of(example) for example in examples]
-    images = pixels.decode_images(tf.constant(files), definition.record.image)
+    images = pixels.decode_stored(tf.constant(files), definition.record.image)
     answers = [
         served.signatures["serving_default"](image=images),
         served.signatures["encoded"](image_bytes=tf.constant(files)),
