@@ -4,8 +4,6 @@ Knows Pillow, nothing of TensorFlow.
 """
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -15,7 +13,6 @@ DECODED_ALIKE = ("PNG", "JPEG", "MPO")  # by TensorFlow and by Pillow
 SIXTEEN_BITS = "I;16"
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 PILLOWS_LIMIT = 178  # megapixels, above which it opens nothing
-UPRIGHT = 1
 TURNED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -51,19 +48,22 @@ def pixels(content: bytes, *, channels: int, max_megapixels: float = PILLOWS_LIM
         NoImageError: If no format is recognised.
         UnclearImageError: If the file is damaged or too large, has several images, or colours without a rule.
     """
-    with _opened(content, max_megapixels) as image:
-        shown = _upright(image)
+    shown = _opened(content, max_megapixels)
+    if _is_turned(shown):
+        shown = shown.transpose(TURNED[shown.getexif()[ORIENTATION]])
     if shown.mode.startswith(SIXTEEN_BITS):
         shown = Image.fromarray((np.asarray(shown) >> 8).astype(np.uint8))
-    shown.info.pop("transparency", None)
-    rgb = shown.convert("RGBA" if shown.mode == "PA" else "RGB").convert("RGB")
-    return np.asarray(rgb if channels == 3 else rgb.convert("L")).reshape([rgb.height, rgb.width, channels])
+    if shown.mode != ("L" if channels == 1 else "RGB"):
+        shown.info.pop("transparency", None)
+        shown = shown.convert("RGBA" if shown.mode == "PA" else "RGB").convert("RGB")
+        shown = shown.convert("L") if channels == 1 else shown
+    return np.asarray(shown).reshape([shown.height, shown.width, channels])
 
 
 def png(image: np.ndarray) -> bytes:
     """Returns uint8 `[height, width, 1 or 3]` as a PNG file that holds nothing else."""
     file = io.BytesIO()
-    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, format="PNG")
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, format="PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -74,24 +74,26 @@ def sendable(content: bytes) -> bytes:
         UnclearImageError: If `pixels` would return nothing.
     """
     try:
-        with _opened(content, PILLOWS_LIMIT) as image:
-            turned = image.getexif().get(ORIENTATION, UPRIGHT) in TURNED
-            alike = image.format in DECODED_ALIKE and image.mode != "CMYK" and not turned
-        return content if alike else png(pixels(content, channels=3))
+        image = _opened(content, PILLOWS_LIMIT)
     except NoImageError:
         return content  # whatever it is, the model says what it thinks of it
+    alike = image.format in DECODED_ALIKE and image.mode != "CMYK" and not _is_turned(image)
+    return content if alike else png(pixels(content, channels=3))
 
 
-@contextmanager
-def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
+def _is_turned(image: Image.Image) -> bool:
+    return image.getexif().get(ORIENTATION) in TURNED
+
+
+def _opened(content: bytes, max_megapixels: float) -> Image.Image:
     """Opens a file, and decodes all of it once its header has shown that this can be done."""
     if not content:
         raise UnclearImageError("expected an image, got an empty file")
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check(image, max_megapixels)
-            image.load()
-            yield image
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        _check(image, max_megapixels)
+        image.load()
+        image.getexif()  # kept with the image; it may be damaged too
     except UnclearImageError:
         raise
     except UnidentifiedImageError as error:
@@ -105,6 +107,7 @@ def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
         ) from error
     except Exception as error:  # each format has errors of its own
         raise UnclearImageError(f"expected a whole image, got a damaged one: {error}") from error
+    return image
 
 
 def _check(image: Image.Image, max_megapixels: float) -> None:
@@ -123,8 +126,3 @@ def _check(image: Image.Image, max_megapixels: float) -> None:
             f"expected grey or coloured pixels of 1, 8 or 16 bits, got a {image.format} of Pillow's mode "
             f"{image.mode}: save it as grey or RGB"
         )
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    method = TURNED.get(image.getexif().get(ORIENTATION, UPRIGHT))
-    return image.copy() if method is None else image.transpose(method)

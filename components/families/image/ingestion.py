@@ -32,10 +32,11 @@ def features(record: RawRecord, settings: DataSettings) -> dict[str, tf.train.Fe
         )
     stays = (height, width) == (size.height, size.width)
     stored = shown if stays else pixels.resized(tf.constant(shown), size).numpy()
-    if _is_blank(shown) or _is_blank(stored):
+    if _is_blank(shown):
+        raise UnusableRecordError("expected an image of something, got one flat colour")
+    if not stays and _is_blank(stored):
         raise UnusableRecordError(
-            "expected an image of something, got one flat colour"
-            + ("" if _is_blank(shown) else f" in what `resize: {size.resize}` leaves of it")
+            f"expected an image of something, got one flat colour in what `resize: {size.resize}` leaves of it"
         )
     return {pixels.IMAGE: records.of_bytes(pictures.png(stored))}
 
