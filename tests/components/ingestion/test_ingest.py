@@ -1,6 +1,9 @@
+import hashlib
 import json
 import os
 import shutil
+from itertools import groupby
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,9 +40,13 @@ def ids(examples_dir, split):
     }
 
 
-def run(path, target, classes, expected_digest=None):
+def ordered(examples_dir, split):
+    return [records.id_of(example) for example in records.read_split(examples_dir, split)]
+
+
+def run(path, target, classes, expected_digest=None, of=sources):
     return ingest(
-        Usable(sources, ingestion, labels, folder(path), TargetSettings.model_construct(classes=classes)),
+        Usable(of, ingestion, labels, folder(path), TargetSettings.model_construct(classes=classes)),
         examples_dir=target / "examples",
         quarantine_dir=target / "quarantine",
         expected_digest=expected_digest,
@@ -61,7 +68,7 @@ def test_a_record_stays_in_its_split_when_others_arrive(image_folder, tmp_path, 
 
 def test_the_shares_of_the_splits_are_those_of_the_settings():
     settings = DataSettings(image=size(), eval_fraction=0.2, test_fraction=0.1)
-    splits = [split_of(b"image %d" % number, settings) for number in range(5000)]
+    splits = [split_of(hashlib.sha256(b"image %d" % number).digest(), settings) for number in range(5000)]
     assert splits.count("eval") / 5000 == pytest.approx(0.2, abs=0.02)
     assert splits.count("test") / 5000 == pytest.approx(0.1, abs=0.02)
 
@@ -130,7 +137,7 @@ def test_data_that_changed_since_it_was_named_is_refused_with_both_digests(image
     now = digest(changed)
     with pytest.raises(DataError, match=f"(?s)digest {named[:12]}.*digest {now[:12]}.*Clear `ingest`"):
         run(changed, tmp_path, classes, expected_digest=named)
-    assert not (tmp_path / "examples").exists()
+    assert not list((tmp_path / "examples").iterdir())
 
 
 def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, classes, monkeypatch):
@@ -183,3 +190,29 @@ def test_the_digits_are_1797_and_reach_full_intensity():
     assert len(found) == 1797
     image = pixels.decode_stored(records.tf.constant([found[0].content]), size())
     assert float(records.tf.reduce_max(image)) > 230
+
+
+def test_classes_that_a_source_sorts_are_mixed_in_every_split(image_folder, tmp_path, classes):
+    run(image_folder, tmp_path, classes)
+    for split in records.SPLITS:
+        found = [record.split("/")[0] for record in ordered(tmp_path / "examples", split)]
+        assert max(len(list(same)) for _, same in groupby(found)) <= 0.15 * 160
+
+
+def test_the_order_of_the_source_makes_no_difference(image_folder, tmp_path, classes):
+    def turned(settings):
+        yield from reversed(list(sources.SOURCES["image_folder"](settings)))
+
+    run(image_folder, tmp_path / "one", classes)
+    run(image_folder, tmp_path / "other", classes, of=SimpleNamespace(SOURCES={"image_folder": turned}))
+    for split in records.SPLITS:
+        one, other = (
+            list(records.read_split(tmp_path / each / "examples", split)) for each in ("one", "other")
+        )
+        assert one == other
+
+
+def test_nothing_but_the_splits_is_left_behind(image_folder, tmp_path, classes):
+    run(image_folder, tmp_path, classes)
+    found = {path.name for path in (tmp_path / "examples").iterdir()}
+    assert found == {"Split-train", "Split-eval", "Split-test"}
