@@ -109,7 +109,7 @@ def test_a_label_that_is_no_class_goes_to_quarantine(image_folder, tmp_path, cla
 
 
 def test_a_missing_folder_is_named(tmp_path, classes):
-    with pytest.raises(DataError, match=r"expected a folder with one folder per class at .*nowhere"):
+    with pytest.raises(DataError, match=r"Expected a folder with one folder per class at .*nowhere"):
         run(tmp_path / "nowhere", tmp_path, classes)
 
 

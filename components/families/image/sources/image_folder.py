@@ -16,15 +16,29 @@ def image_folder(settings: DataSettings) -> Iterator[RawRecord]:
         DataError: If there is no such folder, or something in it cannot be read.
     """
     root = Path(settings.path)
+    for path in labelled(root):
+        yield record_of(path, root, label_of(path, root))
+
+
+def labelled(root: Path) -> Iterator[Path]:
+    """Yields the files of a folder that have a class, in the order of the names.
+
+    Raises:
+        DataError: If there is no such folder, or a folder in it cannot be read.
+    """
     if not root.is_dir():
         raise DataError(
-            f"Ingestion expected a folder with one folder per class at {root}, and there is none. "
+            f"Expected a folder with one folder per class at {root}, and there is none. "
             "Change data.path in the pipeline's configuration."
         )
     for of_class in _visible(root):
         if of_class.is_symlink() or of_class.is_dir():
-            for path in _files(of_class):
-                yield record_of(path, root, of_class.name)
+            yield from _files(of_class)
+
+
+def label_of(path: Path, root: Path) -> str:
+    """Returns the class of a file: the first folder below the root."""
+    return path.relative_to(root).parts[0]
 
 
 def _files(path: Path) -> Iterator[Path]:
