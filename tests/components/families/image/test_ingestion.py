@@ -1,4 +1,5 @@
 import io
+import shutil
 import struct
 import zlib
 
@@ -7,9 +8,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.families.image import ingestion, pixels
+from components import records
+from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
+from components.ingestion.ingest import Usable, ingest
 from components.source import RawRecord, UnusableRecordError
+from components.tasks.classification import labels
+from components.tasks.classification.target import TargetSettings
 from serving import pictures
 
 ORIENTATION = 0x0112
@@ -243,6 +248,30 @@ def test_an_image_that_cannot_be_learned_from_is_set_aside_with_its_reason(name,
         stored(made(photo, saved), settings())
     assert reason in str(caught.value)
     assert " object at 0x" not in str(caught.value)
+
+
+def test_no_bad_file_is_among_the_examples_and_each_is_in_quarantine_with_its_reason(
+    image_folder, photo, saved, tmp_path
+):
+    folder = shutil.copytree(image_folder, tmp_path / "images")
+    for name, (made, _) in BAD.items():
+        (folder / "dark" / f"{name}.png").write_bytes(made(photo, saved))
+    (folder / "dark/out.png").symlink_to("/etc/hostname")
+    shutil.copytree(folder / "light", folder / "lihgt")
+    said = settings(1, side=8, source="image_folder", path=str(folder), max_quarantined_fraction=0.6)
+    usable = Usable(sources, ingestion, labels, said, TargetSettings(classes=["dark", "light"]))
+    result = ingest(usable, examples_dir=tmp_path / "examples", quarantine_dir=tmp_path / "quarantine")
+
+    there = {path.relative_to(image_folder).as_posix() for path in image_folder.glob("*/*")}
+    found = [each for split in records.SPLITS for each in records.read_split(tmp_path / "examples", split)]
+    assert {records.id_of(each) for each in found} == there
+    for name, (_, reason) in BAD.items():
+        assert reason in result.quarantined.pop(f"dark/{name}.png")
+    assert "leads out of it, to /etc/hostname" in result.quarantined.pop("dark/out.png")
+    reasons = set(result.quarantined.values())
+    assert reasons == {"expected a label among dark, light, got 'lihgt'"}
+    lines = (tmp_path / "quarantine/quarantine.jsonl").read_text().splitlines()
+    assert len(lines) == len(BAD) + 1 + len(list((folder / "light").iterdir()))
 
 
 def test_an_image_whose_rim_alone_shows_something_is_blank_once_it_is_cropped(saved):
