@@ -63,7 +63,9 @@ def pixels(content: bytes, *, channels: int, max_megapixels: float = PILLOWS_LIM
 def png(image: np.ndarray) -> bytes:
     """Returns uint8 `[height, width, 1 or 3]` as a PNG file that holds nothing else."""
     file = io.BytesIO()
-    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, format="PNG", compress_level=1)
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(
+        file, format="PNG", compress_level=1
+    )
     return file.getvalue()
 
 

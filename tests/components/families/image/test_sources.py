@@ -259,7 +259,10 @@ class OfPython2(pickle._Pickler):
         self.write(b"T" + struct.pack("<i", len(value)) + value)
         self.memoize(value)
 
-    dispatch: ClassVar = {**pickle._Pickler.dispatch, bytes: save_bytes}
+    def save_str(self, value):
+        self.save_bytes(value.encode())
+
+    dispatch: ClassVar = {**pickle._Pickler.dispatch, bytes: save_bytes, str: save_str}
 
     def save_global(self, obj, name=None):
         module = obj.__module__.replace("numpy._core", "numpy.core")
