@@ -39,7 +39,7 @@ def _ask(stack: Stack, folder: Path) -> tuple[str, str, int]:
     digits = config.load(PIPELINE)
     settings = digits.source
     found = reading.read(plugins.load(digits.family_module("sources"), Sources), settings)
-    record = next(each for each in found if split_of(each.content, settings) == "test")
+    record = next(each for each in found if split_of(each.content_hash, settings) == "test")
     path = folder / f"{record.id}.png"
     path.write_bytes(record.content)
     with Client(stack.grpc_target) as client:

@@ -164,6 +164,18 @@ def status() -> None:
     sys.exit(shown.show())
 
 
+@main.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--family", default="image", show_default=True, help="What a record is.")
+@explained
+def init(name: str, folder: Path, family: str) -> None:
+    """Look at the data in FOLDER, one folder for each class, and write a configuration for a pipeline NAME."""
+    from cli import manifests
+
+    manifests.init(name, folder, family)
+
+
 @main.command("compile")
 @explained
 def compile_() -> None:

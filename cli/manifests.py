@@ -1,4 +1,6 @@
-"""`slipway compile`."""
+"""`slipway init` and `slipway compile`: from data to a configuration, from that to a manifest."""
+
+from pathlib import Path
 
 import click
 
@@ -13,3 +15,16 @@ def compile_all() -> None:
     for each in checked:
         changed = manifest.write(each)
         click.echo(f"{manifest.path_of(each.name)}: {'written' if changed else 'up to date'}")
+
+
+def init(name: str, folder: Path, family: str) -> None:
+    """Writes a new pipeline's configuration and says what it is made from."""
+    from pipelines.definition import draft
+
+    path, made = draft.write(name, folder, family)
+    for line in made.seen:
+        click.echo(line)
+    click.secho(f"Wrote {path}", fg="green")
+    click.echo(
+        f"Read it; then `slipway compile`, and `slipway run {name}` or `slipway trigger {name} --wait`."
+    )

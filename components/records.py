@@ -58,12 +58,18 @@ def count(examples_dir: str | Path, split: str) -> int:
 
 def write_split(examples_dir: str | Path, split: str, examples: Iterator[tf.train.Example]) -> int:
     """Writes one split as a single gzip'd TFRecord file and returns the number of examples."""
+    serialized = (item.SerializeToString(deterministic=True) for item in examples)
+    return write_serialized(examples_dir, split, serialized)
+
+
+def write_serialized(examples_dir: str | Path, split: str, examples: Iterator[bytes]) -> int:
+    """Writes one split as `write_split` does, of examples that are serialized already."""
     folder = Path(examples_dir) / f"Split-{split}"
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
     with tf.io.TFRecordWriter(str(folder / "data_tfrecord-00000-of-00001.gz"), "GZIP") as writer:
         for item in examples:
-            writer.write(item.SerializeToString(deterministic=True))
+            writer.write(item)
             count += 1
     return count
 

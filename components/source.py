@@ -1,6 +1,8 @@
 """What a source of records yields, and what is said of a record that cannot be used. Standard library only."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class RawRecord:
     content: bytes
     label: str
     problem: str = ""
+
+    @cached_property
+    def content_hash(self) -> bytes:
+        """SHA-256 of the content."""
+        return hashlib.sha256(self.content).digest()
 
 
 class UnusableRecordError(ValueError):

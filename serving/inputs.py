@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from contract.errors import SHOWN_FAILURES
+from serving import pictures
 from serving.columns import input_name
 from serving.errors import InputError
 from serving.signatures import DEFAULT, Signature, Tensor
 
 BINARY_SUFFIX = "_bytes"
+IMAGES = f"image{BINARY_SUFFIX}"
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -32,16 +34,19 @@ class Inputs:
 
 
 def of_files(model: str, signatures: Mapping[str, Signature], files: Sequence[Path]) -> Inputs:
-    """Returns the files as they are, as one string input `[n]`; the model decodes them.
+    """Returns the files as one string input `[n]`; the model decodes them.
+
+    They are sent as they are, but for images that TensorFlow would decode to other pixels than those that the model
+    has learned from.
 
     Raises:
-        InputError: If no signature takes files.
+        InputError: If no signature takes files, or an image cannot be used.
     """
     for name in sorted(signatures, key=lambda name: (name != DEFAULT, name)):
         if _takes_files(signatures[name]):
             (tensor,) = signatures[name].inputs
-            contents = np.array([path.read_bytes() for path in files], dtype=object)
-            return Inputs(name, {tensor.name: contents})
+            read = _read_image if tensor.name == IMAGES else Path.read_bytes
+            return Inputs(name, {tensor.name: np.array([read(path) for path in files], dtype=object)})
     raise InputError(
         f"{model} takes no files: expected a signature with a single input, a string [n] called *{BINARY_SUFFIX}; "
         f"the model offers {_described(signatures)}. {_remedy(model, signatures)}"
@@ -85,6 +90,13 @@ def of_rows(model: str, signatures: Mapping[str, Signature], path: Path) -> Inpu
         )
     ignored = tuple(column for place, column in enumerate(header) if place not in places.values())
     return Inputs(DEFAULT, values, ignored)
+
+
+def _read_image(path: Path) -> bytes:
+    try:
+        return pictures.sendable(path.read_bytes())
+    except pictures.UnclearImageError as error:
+        raise InputError(f"{path}: {error}.") from error
 
 
 def _takes_files(signature: Signature) -> bool:

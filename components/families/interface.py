@@ -9,6 +9,7 @@
 | `augmentation` | `Augmentation` | `augment`, where the family has it  |
 | `model`        | `Model`        | `train`, `compress`                 |
 | `requests`     | `Requests`     | `infra_validate`, the approval text |
+| `proposal`     | `Proposal`     | `slipway init`, where it is there   |
 
 A node is told the dotted name of the module that it runs, and of no other: so its cache key follows this module and
 what it imports. `__init__.py` stays empty, since every module's key would follow it.
@@ -19,6 +20,7 @@ what it imports. `__init__.py` stays empty, since every module's key would follo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -185,4 +187,28 @@ class Requests(Protocol):
             label: Version label.
             rest_url: Of the model server.
             record: What a record is.
+        """
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A configuration for some data.
+
+    Attributes:
+        text: The sections `data` and others as commented YAML.
+        seen: What was seen of the data, a line each.
+    """
+
+    text: str
+    seen: tuple[str, ...]
+
+
+class Proposal(Protocol):
+    """What a pipeline on somebody's data would be."""
+
+    def propose(self, folder: Path) -> Draft:
+        """Looks at data.
+
+        Raises:
+            DataError: If no pipeline can be made of it.
         """

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from components import records
 from components.families.interface import Ingestion, Sources
 from components.families.sections import DataSettings
 from components.ingestion import reading
+from components.ingestion.spill import Spill
 from components.ingestion.split import split_of
 from components.source import RawRecord, UnusableRecordError
 from components.tasks.interface import Labels
@@ -105,7 +106,7 @@ def ingest(
     quarantine_dir: str | Path,
     expected_digest: str | None = None,
 ) -> IngestionResult:
-    """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples.
+    """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples, mixed: see `Spill`.
 
     Args:
         usable: The source, and how its records become examples.
@@ -120,24 +121,26 @@ def ingest(
     settings = usable.settings
     digest = reading.Digest()
     quarantined: dict[str, str] = {}
-    accepted: Mapping[str, list[bytes]] = {split: [] for split in records.SPLITS}
-    Path(quarantine_dir).mkdir(parents=True, exist_ok=True)
-    for record in reading.read(usable.sources, settings):
-        digest.add(record)
-        try:
-            example = usable.example(record)
-        except UnusableRecordError as error:
-            quarantined[record.id] = str(error)
-            _quarantine(record, str(error), Path(quarantine_dir))
-        else:
-            accepted[split_of(record.content, settings)].append(example.SerializeToString())
-    if expected_digest is not None:
-        _check_unchanged(expected_digest, str(digest), settings)
-
-    def examples(split: str) -> Iterator[records.tf.train.Example]:
-        yield from map(records.tf.train.Example.FromString, accepted[split])
-
-    counts = {split: records.write_split(examples_dir, split, examples(split)) for split in records.SPLITS}
+    for folder in (examples_dir, quarantine_dir):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=examples_dir) as file:
+        accepted = Spill(file)
+        for record in reading.read(usable.sources, settings):
+            digest.add(record)
+            try:
+                example = usable.example(record)
+            except UnusableRecordError as error:
+                quarantined[record.id] = str(error)
+                _quarantine(record, str(error), Path(quarantine_dir))
+            else:
+                split = split_of(record.content_hash, settings)
+                accepted.add(split, record, example.SerializeToString(deterministic=True))
+        if expected_digest is not None:
+            _check_unchanged(expected_digest, str(digest), settings)
+        counts = {
+            split: records.write_serialized(examples_dir, split, accepted.read(split))
+            for split in records.SPLITS
+        }
     result = IngestionResult(str(digest), counts, quarantined)
     _check_outcome(result, settings)
     return result

@@ -16,7 +16,7 @@ class Digest:
 
     def add(self, record: RawRecord) -> None:
         """Takes the next record."""
-        for part in (record.id.encode(), record.label.encode(), hashlib.sha256(record.content).digest()):
+        for part in (record.id.encode(), record.label.encode(), record.content_hash):
             self._total.update(len(part).to_bytes(8, "big") + part)
 
     def __str__(self) -> str:

@@ -76,7 +76,7 @@ def test_values_are_yaml():
         pytest.param(
             ("trigger", "flowers"),
             exit_codes.BAD_SETTINGS,
-            "Expected one of the pipelines breast_cancer, digits, got 'flowers'",
+            "Expected one of the pipelines breast_cancer, cifar10, digits, fashion_mnist, mnist, got 'flowers'",
             id="nothing to trigger",
         ),
         pytest.param(

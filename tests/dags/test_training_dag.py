@@ -100,11 +100,14 @@ def test_a_dag_that_is_new_does_not_run_the_slot_that_has_just_passed(tiny, mani
 
 
 def test_the_schedule_is_that_of_the_manifest(dag, content):
-    assert isinstance(dag.timetable, CronTriggerTimetable)
-    assert (dag.timetable.expression, str(dag.timetable.timezone)) == (
-        content["schedule"],
-        content["timezone"],
-    )
+    if content["schedule"] is None:
+        assert dag.schedule is None
+    else:
+        assert isinstance(dag.timetable, CronTriggerTimetable)
+        assert (dag.timetable.expression, str(dag.timetable.timezone)) == (
+            content["schedule"],
+            content["timezone"],
+        )
     assert dag.start_date is None
     assert not dag.catchup
     assert dag.max_active_runs == content["max_active_runs"]

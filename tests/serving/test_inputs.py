@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from contract import exit_codes
 from serving import inputs
@@ -24,7 +27,19 @@ COLUMNS = {
         (),
     ),
 }
+ORIENTATION = 0x0112  # of EXIF
 HEADER = "town,mean radius,age,is_new"
+
+
+@pytest.fixture
+def saved():
+    """Saves a picture, 20 pixels wide and 10 high."""
+
+    def saved(path, kind, **options):
+        Image.linear_gradient("L").resize((20, 10)).convert("RGB").save(path, kind, **options)
+        return path
+
+    return saved
 
 
 @pytest.fixture
@@ -44,6 +59,50 @@ def test_files_go_to_the_signature_that_takes_binary_strings_whatever_it_is_call
     assert found.values["image_bytes"].tolist() == [b"\x89PNG\0"] * 2
     other = {"serving_default": Signature((Tensor("sound_bytes", np.dtype("str"), None),), ())}
     assert list(inputs.of_files("sounds", other, [tmp_path / "one.png"]).values) == ["sound_bytes"]
+
+
+def test_an_image_that_tensorflow_decodes_as_training_did_is_sent_as_it_is(tmp_path, saved):
+    for kind in ("PNG", "JPEG"):
+        path = saved(tmp_path / kind, kind)
+        assert inputs.of_files("digits", IMAGES, [path]).values["image_bytes"].tolist() == [path.read_bytes()]
+
+
+def test_an_image_that_it_does_not_is_sent_upright_and_as_png(tmp_path, saved):
+    lying = Image.Exif()
+    lying[ORIENTATION] = 6
+    files = [
+        saved(tmp_path / "turned.jpg", "JPEG", exif=lying),
+        saved(tmp_path / "a.webp", "WEBP"),
+        saved(tmp_path / "a.tiff", "TIFF"),
+        saved(tmp_path / "a.bmp", "BMP"),
+    ]
+    for sent, size in zip(
+        inputs.of_files("digits", IMAGES, files).values["image_bytes"],
+        [(10, 20), *3 * [(20, 10)]],
+        strict=True,
+    ):
+        with Image.open(io.BytesIO(sent)) as image:
+            assert (image.format, image.mode, image.size) == ("PNG", "RGB", size)
+
+
+def test_an_image_that_cannot_be_used_is_named_before_anything_is_sent(tmp_path, saved):
+    moving = saved(
+        tmp_path / "moving.gif", "GIF", save_all=True, append_images=[Image.new("RGB", (20, 10), "red")]
+    )
+    with pytest.raises(
+        InputError, match=r"moving.gif: expected one image, got 2 of them in one GIF: save the one"
+    ):
+        inputs.of_files("digits", IMAGES, [moving])
+    torn = tmp_path / "torn.jpg"
+    torn.write_bytes(saved(tmp_path / "whole.jpg", "JPEG").read_bytes()[:300])
+    with pytest.raises(InputError, match=r"torn.jpg: expected a whole image, got a damaged one: "):
+        inputs.of_files("digits", IMAGES, [torn])
+
+
+def test_files_of_another_kind_are_sent_as_they_are_whatever_they_look_like(tmp_path, saved):
+    sounds = {"serving_default": Signature((Tensor("sound_bytes", np.dtype("str"), None),), ())}
+    path = saved(tmp_path / "a.webp", "WEBP")
+    assert inputs.of_files("sounds", sounds, [path]).values["sound_bytes"].tolist() == [path.read_bytes()]
 
 
 def test_a_model_of_rows_says_how_it_is_asked_when_it_is_given_files(tmp_path):

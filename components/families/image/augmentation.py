@@ -1,19 +1,17 @@
 """Random, label-preserving changes to images. Pure functions of images and a seed."""
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from components import records
 from components.families.image import pixels
 from components.families.image.data import RecordSettings
 from components.families.image.preview import draw
 from components.families.image.settings import AugmentationSettings
+from serving import pictures
 
 BATCH = 512
 
@@ -66,19 +64,13 @@ def changed(images: tf.Tensor, *, settings: AugmentationSettings, seed: tuple[in
     return tf.clip_by_value(_affine(images, angles, shifts) + brightness, 0.0, pixels.MAX_INTENSITY)
 
 
-def _png(image: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, format="PNG")
-    return file.getvalue()
-
-
 def augment(
     examples: Sequence[tf.train.Example], copy: int, record: RecordSettings, settings: AugmentationSettings
 ) -> Iterator[dict[str, tf.train.Feature]]:
     """Yields a changed copy of each image, of the size that the model takes, as PNG."""
     # As a graph: run op by op, decoding takes ten times as long.
     decode = tf.function(
-        lambda files: pixels.decode_images(files, record.image),
+        lambda files: pixels.decode_stored(files, record.image),
         input_signature=[tf.TensorSpec([None], tf.string)],
     )
     for start in range(0, len(examples), BATCH):
@@ -87,7 +79,7 @@ def augment(
         seed = (settings.seed, copy * 1_000_003 + start * 8)
         images = changed(decode(tf.constant(files)), settings=settings, seed=seed)
         for image in tf.cast(tf.round(images), tf.uint8).numpy():
-            yield {pixels.IMAGE: records.of_bytes(_png(image))}
+            yield {pixels.IMAGE: records.of_bytes(pictures.png(image))}
 
 
 def preview(examples_dir: str, folder: Path) -> None:

@@ -21,7 +21,7 @@ def columns(record: RecordSettings) -> tuple[str, ...]:
 
 
 def facts(example: tf.train.Example, record: RecordSettings) -> dict[str, object]:
-    """Returns the facts of the image file as it is, before it is brought to any size."""
+    """Returns the facts of the image as training takes it."""
     with Image.open(io.BytesIO(content(example, record))) as image:
         intensities = np.asarray(image, dtype=np.float32)
         width, height, channels = *image.size, len(image.getbands())
@@ -41,12 +41,10 @@ def content(example: tf.train.Example, record: RecordSettings) -> bytes:
 
 def expectations(settings: ValidationSettings, record: RecordSettings) -> list[Any]:
     """Returns what must hold for each image."""
-    side = {"min_value": settings.min_side_px}
+    size = record.image
     return [
-        gxe.ExpectColumnValuesToBeBetween(column="height", **side),
-        gxe.ExpectColumnValuesToBeBetween(column="width", **side),
-        gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=[1, 3, 4]),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="std", min_value=0, strict_min=True, mostly=1 - settings.max_constant_fraction
-        ),
+        gxe.ExpectColumnValuesToBeInSet(column="height", value_set=[size.height]),
+        gxe.ExpectColumnValuesToBeInSet(column="width", value_set=[size.width]),
+        gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=[size.channels]),
+        gxe.ExpectColumnValuesToBeBetween(column="std", min_value=0, strict_min=True),
     ]

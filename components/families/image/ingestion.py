@@ -1,46 +1,45 @@
-"""Which images can be used, and what a record of one holds."""
+"""Which images can be used, and what a record of one holds: the very pixels that training takes."""
 
-import io
-
+import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from components import records
 from components.families.image import pixels
-from components.families.image.data import DataSettings, ImageSettings
+from components.families.image.data import DataSettings
 from components.source import RawRecord, UnusableRecordError
+from serving import pictures
 
-READABLE_FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # what TensorFlow decodes
-DECODED_WHATEVER_THE_CHANNELS = ("PNG", "JPEG", "MPO")
 OPEN_FEATURES = (pixels.IMAGE,)
 
 
-def _check_usable(content: bytes, channels: int) -> None:
-    """Raises an error where a model that takes `channels` channels could not decode a file."""
-    try:
-        with Image.open(io.BytesIO(content), formats=READABLE_FORMATS) as image:
-            image.load()
-            kind, mode = image.format, image.mode
-    except Exception as error:
-        raise UnusableRecordError(
-            f"expected an image ({', '.join(READABLE_FORMATS)}), got {len(content)} bytes: {error}"
-        ) from error
-    if kind in DECODED_WHATEVER_THE_CHANNELS and mode != "CMYK":
-        return
-    try:  # TensorFlow reads these too, but not with every number of colours
-        pixels.decode_images(tf.constant([content]), ImageSettings(height=4, width=4, channels=channels))
-    except tf.errors.InvalidArgumentError as error:
-        colours = "grey" if channels == 1 else "RGB"
-        raise UnusableRecordError(
-            f"expected an image that TensorFlow decodes as {colours}, got a {kind} of mode {mode}: save it as PNG"
-        ) from error
-
-
 def features(record: RawRecord, settings: DataSettings) -> dict[str, tf.train.Feature]:
-    """Returns the image file as it is.
+    """Returns the image as a PNG of the size that the model takes, without what else the file says of it.
 
     Raises:
-        UnusableRecordError: If the model could not decode it.
+        UnusableRecordError: If it is no image that can be learned from.
     """
-    _check_usable(record.content, settings.image.channels)
-    return {pixels.IMAGE: records.of_bytes(record.content)}
+    size = settings.image
+    try:
+        shown = pictures.pixels(
+            record.content, channels=size.channels, max_megapixels=settings.max_megapixels
+        )
+    except (pictures.NoImageError, pictures.UnclearImageError) as error:
+        raise UnusableRecordError(str(error)) from error
+    height, width, _ = shown.shape
+    if min(height, width) < settings.min_side_px:
+        raise UnusableRecordError(
+            f"expected sides of at least {settings.min_side_px} pixels (data.min_side_px), got {width} x {height}"
+        )
+    stays = (height, width) == (size.height, size.width)
+    stored = shown if stays else pixels.resized(tf.constant(shown), size).numpy()
+    if _is_blank(shown):
+        raise UnusableRecordError("expected an image of something, got one flat colour")
+    if not stays and _is_blank(stored):
+        raise UnusableRecordError(
+            f"expected an image of something, got one flat colour in what `resize: {size.resize}` leaves of it"
+        )
+    return {pixels.IMAGE: records.of_bytes(pictures.png(stored))}
+
+
+def _is_blank(image: np.ndarray) -> bool:
+    return bool((image == image[0, 0]).all())

@@ -12,7 +12,7 @@ from typing import Any
 
 from components import records
 from components.families.image.data import RecordSettings
-from components.families.image.pixels import IMAGE, decode_images, scale
+from components.families.image.pixels import IMAGE, decode_sent, decode_stored, scale
 from components.families.image.settings import NetworkSettings
 from components.families.interface import Learnt
 from components.keras import keras, tf
@@ -39,7 +39,7 @@ def dataset(
 
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         parsed = tf.io.parse_example(serialized, {**PARSED, records.LABEL: label})
-        return scale(decode_images(parsed[IMAGE], record.image)), parsed[records.LABEL]
+        return scale(decode_stored(parsed[IMAGE], record.image)), parsed[records.LABEL]
 
     return records.batches(examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed)
 
@@ -86,11 +86,11 @@ def signatures(
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(scale(decode_images(image_bytes, record.image)))
+        return answer(scale(decode_sent(image_bytes, record.image)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         files = tf.io.parse_example(examples, PARSED)[IMAGE]
-        return answer(scale(decode_images(files, record.image)))
+        return answer(scale(decode_stored(files, record.image)))
 
     return {"serving_default": serving_default, "encoded": encoded, "examples": examples}

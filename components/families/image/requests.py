@@ -17,7 +17,7 @@ def requests(
     files = [pixels.file_of(example) for example in found]
     serialized = [example.SerializeToString(deterministic=True) for example in found]
     return {
-        "serving_default": {pixels.IMAGE: pixels.decode_images(tf.constant(files), record.image).numpy()},
+        "serving_default": {pixels.IMAGE: pixels.decode_stored(tf.constant(files), record.image).numpy()},
         "encoded": {"image_bytes": np.array(files, dtype=object)},
         "examples": {"examples": np.array(serialized, dtype=object)},
     }

@@ -21,13 +21,7 @@ COMPRESSES = True
 
 
 class ValidationSettings(sections.ValidationSettings):
-    """Expectations on the facts of each image, and on drift."""
-
-    min_side_px: int = Field(4, ge=1)
-    """Shortest acceptable height and width of an image."""
-
-    max_constant_fraction: float = Field(0.0, ge=0, le=1)
-    """Share of images that may be one flat colour."""
+    """Expectations on any records; what an image must be, `data` says."""
 
 
 class AugmentationSettings(sections.AugmentationSettings):

@@ -44,8 +44,8 @@ def test_good_data_breaks_no_expectation_and_has_data_docs(facts, tmp_path):
         pytest.param(
             "std", 0.0, "expect_column_values_to_be_between on std", id="an image of one flat colour"
         ),
-        pytest.param("width", 1, "expect_column_values_to_be_between on width", id="an image too narrow"),
-        pytest.param("height", 1, "expect_column_values_to_be_between on height", id="an image too low"),
+        pytest.param("width", 1, "expect_column_values_to_be_in_set on width", id="an image too narrow"),
+        pytest.param("height", 1, "expect_column_values_to_be_in_set on height", id="an image too low"),
         pytest.param(
             "channels", 2, "expect_column_values_to_be_in_set on channels", id="an odd number of channels"
         ),

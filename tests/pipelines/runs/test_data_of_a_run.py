@@ -121,13 +121,15 @@ SUCCEEDED = dict.fromkeys(DATA_NODES, "succeeded")
 
 
 def test_after_a_failed_validation_repairing_the_files_and_going_on_from_ingest_works(shades):
-    shades.draw("dark/000.png", base=40, noise=0)
+    for copy in ("dark/000.png", "dark/001.png"):
+        shutil.copy(shades.images / "dark/002.png", shades.images / copy)
     assert shades.start("second") == exit_codes.BAD_DATA
     folder = shades.folder("second")
-    assert "on std" in folder.results()["validate"].reason
+    assert "on digest" in folder.results()["validate"].reason
     bad = folder.require(RUN)["data_digest"]
 
-    shades.draw("dark/000.png", base=40)
+    for copy in ("dark/000.png", "dark/001.png"):
+        shades.draw(copy, base=40)
     assert shades.go_on("second", "ingest") == SUCCEEDED
     now = shades.digest()
     prepared = folder.require(RUN)

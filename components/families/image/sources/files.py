@@ -1,0 +1,66 @@
+"""Files of images: how they are called in a record, how they are read, and which of them are no images at all."""
+
+import os
+from pathlib import Path
+
+from components.source import RawRecord
+from contract.errors import DataError
+
+LITTER = ("Thumbs.db", "desktop.ini")  # what a file manager leaves; .DS_Store is hidden
+
+
+def is_litter(path: Path) -> bool:
+    """Returns whether a file or folder is hidden, or one that nobody has put there."""
+    return path.name.startswith(".") or path.name in LITTER
+
+
+def spelled(name: str) -> str:
+    """Returns the name of a file as text that can be stored anywhere, and that no other name is spelled like."""
+    return os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def record_of(path: Path, root: Path, label: str) -> RawRecord:
+    """Returns the record of a file, called by its place below `root`.
+
+    Raises:
+        DataError: If the file is gone, or may not be read.
+    """
+    name, problem = spelled(path.relative_to(root).as_posix()), _problem(path, root)
+    return RawRecord(name, b"" if problem else _content(path), spelled(label), problem)
+
+
+def _problem(path: Path, root: Path) -> str:
+    """Returns why a path is no file of the folder `root`; empty where it is one, or is gone."""
+    inside = root.resolve()
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError):  # a link to itself leads nowhere else; not every version of Python minds
+        target = inside
+    if not target.is_relative_to(inside):
+        return f"expected a file of the folder, got a link or a path that leads out of it, to {spelled(str(target))}"
+    if path.is_symlink() and not target.is_file():
+        return f"expected a file or a link to one, got a link to {spelled(str(path.readlink()))}"
+    if path.exists() and not path.is_file():
+        return "expected a file, got a folder, a device or a pipe"
+    return ""
+
+
+def _content(path: Path) -> bytes:
+    name = spelled(str(path))
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(
+            f"Expected the data to stay as it is while it is read, and {name} has vanished. "
+            "When nothing writes to the folder any more, clear `ingest`, which takes the data as it is then."
+        ) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Returns what to say of a file or folder that may not be read."""
+    return DataError(
+        f"Expected to read {spelled(str(path))}, and that fails: {error.strerror}. Let whoever runs Slipway "
+        "read it, or remove it; then clear `ingest`."
+    )

@@ -1,0 +1,95 @@
+"""MNIST's format: a file of images and one of labels, each a short header and then the bytes."""
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedIOBase
+from pathlib import Path
+
+from components.families.image.data import DataSettings
+from components.families.image.sources import netpbm
+from components.families.image.sources.files import unreadable
+from components.source import RawRecord
+from contract.errors import DataError
+
+PARTS = ("train", "t10k")
+UNSIGNED_BYTES = 8  # the only type of value in MNIST and what was made like it
+FASHION_MNIST = "/usr/share/datasets/fashion-mnist"  # where Debian's package puts it
+
+
+def idx(settings: DataSettings) -> Iterator[RawRecord]:
+    """Yields the images of the parts `train` and `t10k`, plain or .gz, as many of both as there are.
+
+    Raises:
+        DataError: If there is neither, a part lacks images or labels, or a file is damaged.
+    """
+    folder, found = Path(settings.path), False
+    for part in PARTS:
+        images, labels = _file(folder, part, "images", 3), _file(folder, part, "labels", 1)
+        if images and labels:
+            found = True
+            yield from _records(part, images, labels, settings)
+        elif images or labels:
+            raise DataError(
+                f"Expected images and labels of {part} in {folder}, got {images or labels} alone."
+            )
+    if not found:
+        raise DataError(
+            f"Expected train-images-idx3-ubyte and train-labels-idx1-ubyte in {folder}, plain or .gz, and there are "
+            f"none. For Fashion-MNIST install Debian's package dataset-fashion-mnist and set data.path to "
+            f"{FASHION_MNIST}, or download the four files from https://github.com/zalandoresearch/fashion-mnist; for "
+            "MNIST download them from https://storage.googleapis.com/cvdf-datasets/mnist/. Put them into that folder, "
+            "or set data.path to where they are."
+        )
+
+
+def _file(folder: Path, part: str, what: str, dimensions: int) -> Path | None:
+    # With a dot instead of a dash where somebody's unpacker took it for a suffix.
+    names = (f"{part}-{what}{mark}idx{dimensions}-ubyte{end}" for mark in "-." for end in ("", ".gz"))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _records(part: str, images: Path, labels: Path, settings: DataSettings) -> Iterator[RawRecord]:
+    with _opened(images, 3) as (pixels, (count, height, width)), _opened(labels, 1) as (numbers, (labelled,)):
+        if count != labelled:
+            raise DataError(
+                f"Expected a label for each image, got {count} in {images} and {labelled} in {labels}."
+            )
+        for index in range(count):
+            content = netpbm.of_grey(_exactly(pixels, height * width, images), height, width)
+            (number,) = _exactly(numbers, 1, labels)
+            yield RawRecord(f"{part}-{index:05d}", content, settings.name_of(number))
+
+
+@contextmanager
+def _opened(path: Path, dimensions: int) -> Iterator[tuple[BufferedIOBase, tuple[int, ...]]]:
+    """Opens a file behind its header, and tells the sizes that the header has."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header = _exactly(file, 4, path)
+            if header != bytes([0, 0, UNSIGNED_BYTES, dimensions]):
+                raise DataError(
+                    f"Expected {path} to begin as a file of {dimensions}-dimensional bytes in MNIST's format, got "
+                    f"{header.hex(' ')}. Download it again."
+                )
+            sizes = tuple(int.from_bytes(_exactly(file, 4, path), "big") for _ in range(dimensions))
+            yield file, sizes
+            if file.read(1):
+                raise DataError(
+                    f"Expected {math.prod(sizes)} bytes in {path}, as its header says, and more follow."
+                )
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"Expected a whole gzip file in {path}, got {error}. Download it again.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _exactly(file: BufferedIOBase, count: int, path: Path) -> bytes:
+    content = file.read(count)
+    if len(content) != count:
+        raise DataError(
+            f"{path} ends too early: expected {count} more bytes, got {len(content)}. Download it again."
+        )
+    return content

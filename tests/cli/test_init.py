@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from PIL import Image
+
+from cli.main import main
+from contract import exit_codes
+from pipelines.definition import config
+
+
+@pytest.fixture
+def configs(tmp_path, monkeypatch):
+    folder = tmp_path / "configs"
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """Draws noisy pictures into a class; returns the folder of all classes."""
+    noise = np.random.default_rng(8)
+
+    def draw(label, count, height=20, width=30, channels=3):
+        folder = tmp_path / "flowers" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            pixels = noise.integers(0, 256, (height, width, channels)).astype(np.uint8)
+            image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+            image.save(folder / f"{height}-{number:03d}.png")
+        return folder.parent
+
+    return draw
+
+
+def init(*arguments):
+    return CliRunner().invoke(main, ["init", *map(str, arguments)])
+
+
+def test_a_folder_becomes_a_configuration_that_fits_it_and_what_was_seen_is_said(draw, configs):
+    draw("daisy", 90)
+    draw("no", 30)
+    folder = draw("tülip", 40)
+    (folder / "no/torn.png").write_bytes(b"torn")
+    done = init("flowers", folder)
+
+    assert done.exit_code == 0, done.output
+    assert "3 classes, 161 files; smallest no (31), largest daisy (90)" in done.output
+    assert "30 x 20 to 30 x 20 pixels, 0 grey, " in done.output
+    assert "cannot be used: no/torn.png: expected an image (PNG, " in done.output
+    made = config.load("flowers")
+    assert (made.data.source, made.data.path) == ("image_folder", str(folder.resolve()))
+    assert made.data.classes == ["daisy", "no", "tülip"]
+    size = made.data.image
+    assert (size.height, size.width, size.channels, size.resize) == (20, 30, 3, "exact")
+    assert made.train.class_weight == "balanced"
+    assert made.data.test_fraction * 161 >= made.validation.min_records_per_split
+    assert made.evaluate.min_accuracy > 90 / 161
+    assert (made.schedule, made.promotion) == (None, "approval")
+    assert '- "no" # 31 files' in (configs / "flowers.yaml").read_text()
+
+
+def test_images_of_several_shapes_are_fitted_into_a_square_and_grey_ones_stay_grey(draw, configs):
+    for label in ("dark", "light"):
+        draw(label, 30, 300, 200, channels=1)
+        folder = draw(label, 40, 160, 320, channels=1)
+    assert init("shades", folder).exit_code == 0
+    written = yaml.safe_load((configs / "shades.yaml").read_text())
+    assert written["data"]["image"] == {"height": 96, "width": 96, "channels": 1, "resize": "fit"}
+    assert written["train"]["class_weight"] == "none"
+
+
+def test_a_pipeline_that_exists_stays_as_it_is(draw, configs):
+    configs.mkdir()
+    (configs / "flowers.yaml").write_text("mine")
+    done = init("flowers", draw("daisy", 1))
+    assert done.exit_code == exit_codes.BAD_SETTINGS
+    assert "Expected the name of a new pipeline, and " in done.output
+    assert (configs / "flowers.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "code", "message"),
+    [
+        (None, "flowers", exit_codes.BAD_DATA, "Expected at least two folders with images in "),
+        ("tulip", "My Flowers", exit_codes.BAD_SETTINGS, "name: "),
+        ("empty", "flowers", exit_codes.BAD_DATA, "Expected at least two folders with images in "),
+    ],
+)
+def test_what_makes_no_pipeline_is_said_and_nothing_is_written(draw, configs, label, name, code, message):
+    folder = draw("daisy", 3)
+    if label:
+        draw(label, 0 if label == "empty" else 3)
+    done = init(name, folder)
+    assert done.exit_code == code, done.output
+    assert message in done.output
+    assert not configs.exists()
+
+
+def test_a_folder_of_files_that_are_no_images_is_named_with_the_first_of_them(tmp_path, configs):
+    for label in ("a", "b"):
+        (tmp_path / "notes" / label).mkdir(parents=True)
+        (tmp_path / "notes" / label / "readme.txt").write_text("hello")
+    done = init("notes", tmp_path / "notes")
+    assert done.exit_code == exit_codes.BAD_DATA
+    assert (
+        "of 2 files that were looked at none can be used. The first, a/readme.txt: expected an image"
+        in done.output
+    )
+
+
+def test_a_family_that_proposes_nothing_says_so(tmp_path, configs):
+    done = init("rows", tmp_path, "--family", "tabular")
+    assert done.exit_code == exit_codes.BAD_SETTINGS
+    assert "there is no module components.families.tabular.proposal" in done.output
