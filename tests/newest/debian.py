@@ -68,11 +68,13 @@ def check() -> None:
     Raises:
         CannotTestError: If it cannot.
     """
-    missing = [program for program in ("debootstrap", "unshare", "setpriv") if not shutil.which(program)]
+    missing = [
+        program for program in ("debootstrap", "ip", "unshare", "setpriv") if not shutil.which(program)
+    ]
     if os.geteuid() != 0 or missing:
         raise CannotTestError(
             f"Expected to be root and to find {', '.join(missing) or 'all programs'}: run this as root, with Debian's "
-            "packages debootstrap and util-linux installed."
+            "packages debootstrap, iproute2 and util-linux installed."
         )
 
 
