@@ -10,8 +10,8 @@ from statistics import median_low
 import numpy as np
 
 from components.families.image.settings import ValidationSettings
-from components.families.image.sources.files import record_of, spelled
-from components.families.image.sources.image_folder import label_of, labelled
+from components.families.image.sources.files import spelled
+from components.families.image.sources.image_folder import label_of, labelled, record_at
 from components.families.interface import Draft
 from contract.errors import DataError
 from serving import pictures
@@ -70,7 +70,7 @@ def _some(paths: Sequence[Path]) -> Sequence[Path]:
 
 
 def _look(path: Path, folder: Path) -> _Image | _Unusable:
-    record = record_of(path, folder, "")
+    record = record_at(path, folder)
     if record.problem:
         return _Unusable(record.id, record.problem)
     try:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from stat import S_ISREG
 
 from components.source import RawRecord
 from contract.errors import DataError
@@ -19,17 +20,25 @@ def spelled(name: str) -> str:
     return os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def record_of(path: Path, root: Path, label: str) -> RawRecord:
-    """Returns the record of a file, called by its place below `root`.
+def record_of(path: Path, root: Path, label: str, problem: str) -> RawRecord:
+    """Returns the record of a file, called by its place below `root`; it is read where there is no problem.
 
     Raises:
         DataError: If the file is gone, or may not be read.
     """
-    name, problem = spelled(path.relative_to(root).as_posix()), _problem(path, root)
+    name = spelled(path.relative_to(root).as_posix())
     return RawRecord(name, b"" if problem else _content(path), spelled(label), problem)
 
 
-def _problem(path: Path, root: Path) -> str:
+def is_itself(path: Path) -> bool:
+    """Returns whether a path is a file and no link to one."""
+    try:
+        return S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def problem_of(path: Path, root: Path) -> str:
     """Returns why a path is no file of the folder `root`; empty where it is one, or is gone."""
     inside = root.resolve()
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.families.image.data import DataSettings
-from components.families.image.sources.files import record_of, spelled, unreadable
+from components.families.image.sources.files import problem_of, record_of, spelled, unreadable
 from components.source import RawRecord
 from contract.errors import DataError
 
@@ -39,7 +39,8 @@ def image_csv(settings: DataSettings) -> Iterator[RawRecord]:
         if wrong:
             yield RawRecord(f"line-{number}", spelled(",".join(cells)).encode(), "", wrong)
         else:
-            yield record_of(table.parent / name, table.parent, label)
+            path = table.parent / name
+            yield record_of(path, table.parent, label, problem_of(path, table.parent))
 
 
 def _wrong_with(path: Path, cell: str, again: bool) -> str:

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.families.image.data import DataSettings
-from components.families.image.sources.files import is_litter, record_of, unreadable
+from components.families.image.sources.files import (
+    is_itself,
+    is_litter,
+    problem_of,
+    record_of,
+    unreadable,
+)
 from components.source import RawRecord
 from contract.errors import DataError
 
@@ -17,7 +23,7 @@ def image_folder(settings: DataSettings) -> Iterator[RawRecord]:
     """
     root = Path(settings.path)
     for path in labelled(root):
-        yield record_of(path, root, label_of(path, root))
+        yield record_at(path, root)
 
 
 def labelled(root: Path) -> Iterator[Path]:
@@ -34,6 +40,17 @@ def labelled(root: Path) -> Iterator[Path]:
     for of_class in _visible(root):
         if of_class.is_symlink() or of_class.is_dir():
             yield from _files(of_class)
+
+
+def record_at(path: Path, root: Path) -> RawRecord:
+    """Returns the record of a file that `labelled` has found.
+
+    Raises:
+        DataError: If the file is gone, or may not be read.
+    """
+    # No folder on the way to it is a link: to resolve each path would take longer than to read the file.
+    problem = "" if is_itself(path) else problem_of(path, root)
+    return record_of(path, root, label_of(path, root), problem)
 
 
 def label_of(path: Path, root: Path) -> str:
