@@ -19,6 +19,10 @@ def image_csv(settings: DataSettings) -> Iterator[RawRecord]:
         DataError: If the table or a file cannot be read, or its header lacks a column.
     """
     table = Path(settings.path)
+    if not table.is_file():
+        raise DataError(
+            f"Expected a table of files and labels at {table}, and there is none. Change data.path."
+        )
     lines = _lines(table)
     _, header = next(lines, (0, []))
     wanted = (settings.path_column, settings.label_column)

@@ -144,7 +144,10 @@ def test_a_table_without_its_columns_is_an_error_that_names_them(folder):
         DataError, match=r"one column 'path' in the header of .*, got file, label. Change data"
     ):
         read("image_csv", folder / "labels.csv")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(
+        DataError,
+        match=r"Expected a table of files .*none.csv, and there is none. Change data.path",
+    ):
         read("image_csv", folder / "none.csv")
 
 
