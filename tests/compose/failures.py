@@ -25,7 +25,7 @@ def test_a_run_survives_the_ml_worker_the_scheduler_mlflow_and_postgresql(stack)
 
 @pytest.fixture(scope="module")
 def orphaned(stack, digits_run):
-    """A run whose Celery worker was killed while it trained. Its silence lasts two minutes: others are tested in it."""
+    """A run whose Celery worker was killed while it trained. Its silence lasts three minutes: others are tested in it."""
     run_id = stack.trigger(DIGITS, train__learning_rate=0.006)
     killed_while(stack, DIGITS, run_id, "train", "airflow-worker")
     return run_id
@@ -47,4 +47,5 @@ def test_a_run_survives_a_minute_without_mlflow(stack, orphaned):
 
 def test_a_run_survives_its_celery_worker(stack, orphaned):
     stack.ends_green(DIGITS, orphaned)
-    assert stack.tasks(DIGITS, orphaned)["train"]["try_number"] == 2
+    # More than two where its second try met the minute without MLflow.
+    assert stack.tasks(DIGITS, orphaned)["train"]["try_number"] >= 2
