@@ -25,7 +25,7 @@ def test_a_run_survives_the_ml_worker_the_scheduler_mlflow_and_postgresql(stack)
 
 @pytest.fixture(scope="module")
 def orphaned(stack, digits_run):
-    """A run whose Celery worker was killed while it trained. Its silence lasts three minutes: others are tested in it."""
+    """A run whose Celery worker was killed while it trained. Others are tested in the minutes of its silence."""
     run_id = stack.trigger(DIGITS, train__learning_rate=0.006)
     killed_while(stack, DIGITS, run_id, "train", "airflow-worker")
     return run_id
