@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import bases
 import daemon
 import debian
+import ports
 from daemon import CannotRunError, Daemon, NoDaemonError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -44,14 +44,6 @@ def guide_commands() -> list[str]:
     return block.splitlines()
 
 
-def free_ports() -> Mapping[str, str]:
-    """Returns ports that nobody listens on, by the variables that choose them."""
-    names = [f"SLIPWAY_{service}_PORT" for service in ("AIRFLOW", "MLFLOW", "GRPC", "REST")]
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-        return {name: str(each.getsockname()[1]) for name, each in zip(names, sockets, strict=True)}
-
-
 def run(title: str, command: list[str], environment: Mapping[str, str]) -> int:
     """Runs a command in the copy of the project, its output on this program's; returns its exit code."""
     say(f"=== {title}")
@@ -67,7 +59,7 @@ def stack_environment(docker: Daemon) -> Mapping[str, str]:
     files = f"docker-compose.yaml:{PROJECT / 'tests/compose/builds-here.yaml'}"
     return {
         **own,
-        **free_ports(),
+        **ports.free(),
         "COMPOSE_FILE": files,
         "COMPOSE_PROGRESS": "plain",
         "SLIPWAY_DOCKERD_PID": str(docker.pid),

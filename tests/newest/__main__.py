@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import debian
+import ports
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOT = PROJECT / "build" / "debian-13"
@@ -41,7 +39,7 @@ def run_of_before(home: Path) -> int:
     python = str(PROJECT / ".venv/ml/bin/python")
     others = ("SLIPWAY_", "MLFLOW_")  # nobody's registry, metadata or model server
     own = {name: value for name, value in os.environ.items() if not name.startswith(others)}
-    environment = {**own, "SLIPWAY_HOME": str(home), **free_ports()}
+    environment = {**own, "SLIPWAY_HOME": str(home), **ports.free()}
     codes = []
     for module, *arguments in (
         ("deploy.local", "up"),
@@ -62,14 +60,6 @@ def stop(home: Path) -> None:
     """Stops what an earlier call that was killed has left running on this state folder."""
     command = [str(PROJECT / ".venv/ml/bin/python"), "-m", "deploy.local", "down"]
     subprocess.run(command, cwd=PROJECT, env={**os.environ, "SLIPWAY_HOME": str(home)}, capture_output=True)
-
-
-def free_ports() -> Mapping[str, str]:
-    """Returns ports that nobody listens on, by the variables that choose them."""
-    names = [f"SLIPWAY_{service}_PORT" for service in ("AIRFLOW", "MLFLOW", "GRPC", "REST")]
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-        return {name: str(each.getsockname()[1]) for name, each in zip(names, sockets, strict=True)}
 
 
 def prepare_root() -> int:
