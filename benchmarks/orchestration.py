@@ -27,6 +27,7 @@ import harness
 import private_stack
 from private_stack import PrivateStack, ended
 
+from contract import exit_codes
 from contract.state import PROJECT
 from pipelines.lineage import metadata
 from pipelines.lineage.metadata_store import Store
@@ -110,7 +111,8 @@ def main() -> None:
             add("airflow_over_stock_tfx", stock_share(stack, run_id) / samples["stock_tfx_s"][-1])
             add("cached_run_s", stack.through_airflow()[1])
             stack.forget_runs()
-            add("local_run_s", stack.timed("-m", "cli.main", "run", "digits"))
+            # It repeats the run before it, and may come to another model, which is then refused.
+            add("local_run_s", stack.timed("-m", "cli.main", "run", "digits", fine=(0, exit_codes.REFUSED)))
             add("airflow_over_local", seconds / samples["local_run_s"][-1])
         samples |= parse_manifests()
         stack.supervise("stop", "ml-worker")
