@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -153,6 +154,48 @@ def schema(pipeline: str, run_id: str | None) -> None:
         shown.show(pipeline)
     else:
         shown.accept(pipeline, run_id)
+
+
+DATE = click.DateTime(["%Y-%m-%d"])
+
+
+@main.group()
+def data() -> None:
+    """Data that arrives day by day."""
+
+
+@data.command("add")
+@click.argument("pipeline")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--date", type=DATE, help="Of the data; today without.")
+@explained
+def data_add(pipeline: str, folder: Path, date: datetime | None) -> None:
+    """Bring the data in FOLDER to PIPELINE, as what arrived on a day."""
+    from cli import data
+
+    data.add(pipeline, folder, date.date() if date else None)
+
+
+@data.command("status")
+@click.argument("pipeline")
+@explained
+def data_status(pipeline: str) -> None:
+    """Show what has arrived for PIPELINE, and what its newest run learned from."""
+    from cli import data
+
+    data.status(pipeline)
+
+
+@data.command("simulate")
+@click.argument("pipeline")
+@click.option("--days", type=click.IntRange(min=1, max=256), default=5, show_default=True)
+@click.option("--until", type=DATE, help="The last of the days; yesterday without.")
+@explained
+def data_simulate(pipeline: str, days: int, until: datetime | None) -> None:
+    """Deal the images of PIPELINE into days, to see nightly retraining on a pipeline PIPELINE_nightly."""
+    from cli import data
+
+    data.simulate(pipeline, days, until.date() if until else None)
 
 
 @main.command()

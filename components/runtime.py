@@ -29,7 +29,8 @@ class NodeContext:
         description: Markdown about the model that the run has made, for the page of its version.
         wanted_by: Who approved the promotion; empty where nobody was asked.
         key: Of the cache: the same exactly where inputs, parameters, code and libraries are the same.
-        observe: Called with metrics (name to value) and a step while the node works.
+        code: Digest of what the node runs, its sources and libraries; part of `key`.
+    observe: Called with metrics (name to value) and a step while the node works.
     """
 
     pipeline: str = "standalone"
@@ -41,6 +42,7 @@ class NodeContext:
     description: str = ""
     wanted_by: str = ""
     key: str = ""
+    code: str = ""
     observe: Callable[[Mapping[str, float], int], None] = _unobserved
 
 
@@ -63,8 +65,8 @@ def running(context: NodeContext) -> Iterator[NodeContext]:
 
 
 @contextmanager
-def keyed(key: str) -> Iterator[None]:
-    """Lets the node that is running, where there is one, know its cache key inside the block."""
+def keyed(key: str, code: str) -> Iterator[None]:
+    """Lets the node that is running, where there is one, know its cache key and code inside the block."""
     known = _context.get()
-    with running(replace(known, key=key)) if known else nullcontext():
+    with running(replace(known, key=key, code=code)) if known else nullcontext():
         yield

@@ -6,6 +6,7 @@ for anything.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -39,6 +40,15 @@ def write_once(path: Path, content: str | bytes, *, mode: int | None = None) -> 
     """
     with _draft(path, content, mode, durable=False) as draft:
         os.link(draft, path)  # unlike a rename it fails where the name exists
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal digits."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            total.update(block)
+    return total.hexdigest()
 
 
 @contextmanager

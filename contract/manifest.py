@@ -71,6 +71,19 @@ class Group(_Part):
     """What it is for, in a sentence."""
 
 
+class Arrivals(_Part):
+    """What tells that a span is complete, where that starts a run: see `contract/inbox.py`."""
+
+    folder: str
+    """Of the inbox; that of the pipeline in the state folder where it is empty."""
+
+    complete: Literal["settled", "marker"]
+    """When a span counts."""
+
+    settle_s: float = Field(ge=0)
+    """Seconds without a change."""
+
+
 class Node(_Part):
     """One task."""
 
@@ -125,6 +138,9 @@ class Manifest(_Part):
 
     timezone: Annotated[str, AfterValidator(_known_timezone)]
     """Of the schedule."""
+
+    arrivals: Arrivals | None = None
+    """Of data that starts a run besides the schedule; null for none."""
 
     max_active_runs: int = Field(ge=1)
     """How many runs may go on at once."""

@@ -4,6 +4,7 @@ request.json    values that a person set on the form or the command line, where 
                 are done: they have succeeded in this run and are not going to run again
 run.json        everything resolved at the start: configuration, digests, tracking run, and which nodes are outdated:
                 they succeeded on data that the run no longer names; and the layout of all of this
+spans.json      the spans that the run learns from, where its data arrives day by day; as first prepared
 pipeline.json   TFX's intermediate representation of this run
 nodes/<id>.json how a node ended; <id>.lock is held by the attempt at it
 asked.json      the try at which a person was asked to approve
@@ -31,6 +32,7 @@ RUN_ID = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")  # Airflow's own pattern, for t
 
 REQUEST = "request.json"
 RUN = "run.json"
+SPANS = "spans.json"
 PIPELINE_IR = "pipeline.json"
 ASKED = "asked.json"
 OUTCOME = "outcome.json"
@@ -38,7 +40,7 @@ SUMMARY = "summary.json"
 NODES = "nodes"
 WORK = "work"
 
-LAYOUT = 3  # of what a run keeps, and of the modules that its pipeline.json names; 1 is all before there was a number
+LAYOUT = 4  # of what a run keeps, and of the modules that its pipeline.json names; 1 is all before there was a number
 
 SUCCEEDED = "succeeded"
 REFUSED = "refused"

@@ -78,6 +78,11 @@ class StateFolder:
         return self.models / "models.config"
 
     @property
+    def inbox(self) -> Path:
+        """Where new data arrives: a folder for each pipeline, in it one for each day."""
+        return self.home / "inbox"
+
+    @property
     def pipelines(self) -> Path:
         """The runs' folders and their metadata."""
         return self.home / "pipelines"

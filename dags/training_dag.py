@@ -7,13 +7,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup, TriggerRule
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    BaseOperator,
+    CronTriggerTimetable,
+    Param,
+    TaskGroup,
+    TriggerRule,
+)
 from airflow.sdk.exceptions import AirflowTimetableInvalid, ParamValidationError
 
 from contract import manifest as manifests
 from contract.manifest import Manifest, ManifestError, Node
 from dags.operators.approval import PromotionApproval
 from dags.operators.node import CloseOperator, NodeOperator, PrepareOperator
+from dags.triggers.arrival import SpanArrived
 
 NODE_OPERATORS = {"prepare": PrepareOperator, "component": NodeOperator, "close": CloseOperator}
 DEFAULT_ARGS = {
@@ -98,7 +109,21 @@ def build_dag(manifest: Manifest) -> DAG:
     return dag
 
 
-def _schedule(manifest: Manifest) -> CronTriggerTimetable | None:
+def _schedule(manifest: Manifest) -> AssetOrTimeSchedule | CronTriggerTimetable | list[Asset] | None:
+    timetable = _timetable(manifest)
+    if manifest.arrivals is None:
+        return timetable
+    arrival = SpanArrived(manifest.pipeline, **manifest.arrivals.model_dump())
+    spans = Asset(
+        name=f"spans_of_{manifest.pipeline}",
+        uri=f"slipway://inbox/{manifest.pipeline}",
+        group="data",
+        watchers=[AssetWatcher(name=f"span_of_{manifest.pipeline}", trigger=arrival)],
+    )
+    return AssetOrTimeSchedule(timetable=timetable, assets=[spans]) if timetable else [spans]
+
+
+def _timetable(manifest: Manifest) -> CronTriggerTimetable | None:
     if manifest.schedule is None:
         return None
     # Without the last argument, a DAG that is new within a tenth of the interval after a slot runs at once.

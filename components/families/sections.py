@@ -1,8 +1,32 @@
 """Sections of the configuration that every family extends by what is particular to its records."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.settings import Section
+
+
+class SpanSettings(Section):
+    """Data that arrives day by day: a folder for each, called a span. See `contract/inbox.py`."""
+
+    inbox: str = ""
+    """Folder of the spans; `inbox/<name>` in the state folder if left out."""
+
+    newest: int | None = Field(None, ge=1)
+    """How many spans a run learns from, the newest ones; null for all."""
+
+    complete: Literal["settled", "marker"] = "settled"
+    """settled: a span counts once nothing in it has changed for `settle_s`. marker: once it holds `_COMPLETE`."""
+
+    settle_s: float = Field(600, ge=0)
+    """Seconds."""
+
+    max_age_days: int | None = Field(None, ge=0)
+    """Days from the newest span to a run, above which the run fails; null for any."""
+
+    starts_runs: bool = False
+    """Whether a span that has become complete starts a run, besides the schedule."""
 
 
 class DataSettings(Section):
@@ -12,7 +36,10 @@ class DataSettings(Section):
     """One of the family's sources."""
 
     path: str = ""
-    """File or folder that the source reads; empty for one that brings its data along."""
+    """File or folder that the source reads; empty for one that brings its data along. With `spans`, inside of each."""
+
+    spans: SpanSettings | None = None
+    """Data that arrives day by day; null for a source that is all there is."""
 
     eval_fraction: float = Field(0.1, gt=0, lt=0.5)
     """Share of the records in the split `eval`."""

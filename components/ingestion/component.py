@@ -5,13 +5,16 @@ No `from __future__ import annotations` in a component.py: TFX reads the annotat
 
 import json
 import shutil
+from pathlib import Path
 
 from tfx import v1 as tfx
 
 from components import plugins, records, runtime
 from components.artifacts import Quarantine, Report
 from components.families import interface as families
-from components.ingestion.ingest import Usable, ingest
+from components.ingestion import parts
+from components.ingestion.gather import Usable
+from components.ingestion.ingest import ingest
 from components.report import write
 from components.tasks import interface as tasks
 from contract.errors import DataError
@@ -31,23 +34,25 @@ def RecordExampleGen(
     task: Parameter[str],
     settings: Parameter[str],
     target: Parameter[str],
-    source_digest: Parameter[str],
+    source: Parameter[str],
+    spans_dir: Parameter[str],
 ) -> None:
     """Reads labelled records into tf.Examples; unusable ones go to quarantine with a reason each.
 
     Args:
         examples: Splits train, eval and test.
         quarantine: What could not be used.
-        report: Records per split.
+        report: Records per split, and which of them a newer span has under another label.
         sources: Dotted name of the family's module `sources`.
         family: Dotted name of the family's module `ingestion`.
         task: Dotted name of the task's module `labels`.
         settings: The family's `DataSettings` as JSON.
         target: The task's `TargetSettings` as JSON.
-        source_digest: Digest of the data; it makes the cache notice new data.
+        source: What to read, as `parts.to_json` writes it; its digests make the cache notice new data.
+        spans_dir: Keeps what was made of each span.
 
     Raises:
-        DataError: If the data is not that of `source_digest`, or cannot be used.
+        DataError: If the data is not that of `source`, or cannot be used.
     """
     of_family, of_task = plugins.load(family, families.Ingestion), plugins.load(task, tasks.Labels)
     usable = Usable(
@@ -57,12 +62,15 @@ def RecordExampleGen(
         of_family.DataSettings.model_validate_json(settings),
         of_task.TargetSettings.model_validate_json(target),
     )
+    wanted = parts.from_json(source)
     try:
         result = ingest(
             usable,
-            examples_dir=examples.uri,
-            quarantine_dir=quarantine.uri,
-            expected_digest=source_digest,
+            wanted,
+            examples_dir=Path(examples.uri),
+            quarantine_dir=Path(quarantine.uri),
+            spans_dir=Path(spans_dir),
+            code=runtime.current().code,
         )
     except DataError:
         # The artifact of a failed execution is deleted; its reasons are most wanted exactly then.
@@ -71,7 +79,8 @@ def RecordExampleGen(
     examples.split_names = json.dumps(list(records.SPLITS))
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("file_format", "tfrecords_gzip")
-    examples.set_string_custom_property("source_digest", result.digest)
+    examples.set_string_custom_property("source_digest", parts.digest_of(wanted))
     quarantine.records = len(result.quarantined)
-    metrics = {f"records_{split}": count for split, count in result.counts.items()}
-    write(report.uri, metrics={**metrics, "records_quarantined": len(result.quarantined)})
+    write(report.uri, metrics=result.metrics())
+    if result.relabelled:
+        (Path(report.uri) / "relabelled.json").write_text(json.dumps(result.relabelled, indent=2))

@@ -1,84 +1,56 @@
-"""Reads a source, checks each record, writes the splits, and sets aside what cannot be used."""
+"""Reads a source part by part, and writes one set of splits of what can be used."""
 
-import hashlib
 import json
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
+from tempfile import TemporaryDirectory
 
-from components import records
-from components.families.interface import Ingestion, Sources
 from components.families.sections import DataSettings
-from components.ingestion import reading
-from components.ingestion.spill import Spill
-from components.ingestion.split import split_of
-from components.source import RawRecord, UnusableRecordError
-from components.tasks.interface import Labels
+from components.ingestion import harvest
+from components.ingestion.gather import Gathering, Usable
+from components.ingestion.harvest import Harvest
+from components.ingestion.merge import merge
+from components.ingestion.parts import Part
 from contract.errors import DataError
 
 
 @dataclass
 class IngestionResult:
-    """What was read (its digest), and how many records went where: `quarantined` has a reason by record id."""
-
-    digest: str
-    counts: dict[str, int]
-    quarantined: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Usable:
-    """Makes examples of the records of one pipeline.
+    """What was read, and how many records went where.
 
     Attributes:
-        sources: Where records come from.
-        family: What a record is.
-        task: What a label is.
-        settings: The family's `DataSettings`.
-        target: The task's `TargetSettings`.
+        counts: Records by split.
+        quarantined: The reason by the id of each record that could not be used.
+        duplicates: Records left out because another has their content and label.
+        relabelled: See `Merged`.
+        spans: How many there are; none of a source without.
+        read: Those that were read, and not known from an earlier run.
     """
 
-    sources: Sources
-    family: Ingestion
-    task: Labels
-    settings: DataSettings
-    target: Any
+    counts: dict[str, int]
+    quarantined: dict[str, str]
+    duplicates: int
+    relabelled: list[dict[str, str]]
+    spans: int
+    read: list[str]
 
-    def example(self, record: RawRecord) -> records.tf.train.Example:
-        """Returns the example of a record.
-
-        Raises:
-            UnusableRecordError: If it cannot be used; the text says why.
-        """
-        if record.problem:
-            raise UnusableRecordError(record.problem)
-        label = self.task.encode(record.label, self.target)
-        return records.example(self.family.features(record, self.settings), label, record.id)
-
-
-def _quarantine(record: RawRecord, reason: str, folder: Path) -> None:
-    name = hashlib.sha256(record.id.encode()).hexdigest()[:16]
-    (folder / "bytes").mkdir(parents=True, exist_ok=True)
-    (folder / "bytes" / name).write_bytes(record.content)
-    line = {"id": record.id, "label": record.label, "reason": reason, "bytes": f"bytes/{name}"}
-    with (folder / "quarantine.jsonl").open("a") as listing:
-        listing.write(json.dumps(line) + "\n")
-
-
-def _check_unchanged(expected: str, read: str, settings: DataSettings) -> None:
-    if read != expected:
-        raise DataError(
-            f"Expected the data that this run was prepared for, digest {expected[:12]}, in "
-            f"{settings.path or settings.source}, and read digest {read[:12]}: the source changed after `prepare` "
-            "or while it was read. Clear `ingest`, which takes the data as it is now."
-        )
+    def metrics(self) -> dict[str, int]:
+        """Returns the numbers of all that."""
+        found = {
+            **{f"records_{split}": count for split, count in self.counts.items()},
+            "records_quarantined": len(self.quarantined),
+            "records_duplicate": self.duplicates,
+            "records_relabelled": len(self.relabelled),
+        }
+        return found | {"spans": self.spans, "spans_read": len(self.read)} if self.spans else found
 
 
 def _check_outcome(result: IngestionResult, settings: DataSettings) -> None:
     bad, good = len(result.quarantined), sum(result.counts.values())
     if not good and not bad:
-        where = settings.path or settings.source
+        where = "any span" if settings.spans else settings.path or settings.source
         raise DataError(
             f"Ingestion found no records in {where}. Add data, or change data.source or data.path."
         )
@@ -101,46 +73,60 @@ def _check_outcome(result: IngestionResult, settings: DataSettings) -> None:
 
 def ingest(
     usable: Usable,
+    parts: Sequence[Part],
     *,
-    examples_dir: str | Path,
-    quarantine_dir: str | Path,
-    expected_digest: str | None = None,
+    examples_dir: Path,
+    quarantine_dir: Path,
+    spans_dir: Path,
+    code: str = "",
 ) -> IngestionResult:
-    """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples, mixed: see `Spill`.
+    """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples: see `Merged.write`.
+
+    A span that an earlier run has read, as it is now and with the same code and settings, is not read again.
 
     Args:
         usable: The source, and how its records become examples.
+        parts: What to read, the oldest first.
         examples_dir: Folder of the Examples artifact.
         quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
-        expected_digest: `reading.digest` of the data that is meant; `None` takes whatever is there.
+        spans_dir: Keeps what was made of each span.
+        code: What reads the records: other code reads them anew.
 
     Raises:
         DataError: If the data is not the one that is meant or changes while it is read, if there are no
             records, too many unusable ones, or a split stays empty.
     """
-    settings = usable.settings
-    digest = reading.Digest()
-    quarantined: dict[str, str] = {}
     for folder in (examples_dir, quarantine_dir):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=examples_dir) as file:
-        accepted = Spill(file)
-        for record in reading.read(usable.sources, settings):
-            digest.add(record)
-            try:
-                example = usable.example(record)
-            except UnusableRecordError as error:
-                quarantined[record.id] = str(error)
-                _quarantine(record, str(error), Path(quarantine_dir))
-            else:
-                split = split_of(record.content_hash, settings)
-                accepted.add(split, record, example.SerializeToString(deterministic=True))
-        if expected_digest is not None:
-            _check_unchanged(expected_digest, str(digest), settings)
-        counts = {
-            split: records.write_serialized(examples_dir, split, accepted.read(split))
-            for split in records.SPLITS
-        }
-    result = IngestionResult(str(digest), counts, quarantined)
-    _check_outcome(result, settings)
+        folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=examples_dir, prefix=".") as scratch:
+        harvests, read = [], []
+        for part in parts:
+            folder = (
+                spans_dir / f"{part.span}-{usable.key(part, code)[:32]}"
+                if part.span
+                else Path(scratch, "all")
+            )
+            found, is_new = harvest.kept(folder, Gathering(usable, part).into)
+            harvests.append(found)
+            read += [part.span] if is_new else []
+        merged = merge(harvests)
+        counts = merged.write(harvests, examples_dir)
+        quarantined = _collect_quarantine(harvests, quarantine_dir)
+        known = sum(each.counts().duplicates for each in harvests)
+    spans = sum(bool(part.span) for part in parts)
+    result = IngestionResult(counts, quarantined, merged.duplicates + known, merged.relabelled, spans, read)
+    _check_outcome(result, usable.settings)
     return result
+
+
+def _collect_quarantine(harvests: Iterable[Harvest], folder: Path) -> dict[str, str]:
+    """Copies what the harvests have set aside; returns the reasons by id."""
+    reasons = {}
+    with (folder / harvest.QUARANTINE).open("w") as listing:
+        for each in harvests:
+            for entry in each.quarantined():
+                reasons[entry["id"]] = entry["reason"]
+                listing.write(json.dumps(entry) + "\n")
+            if (each.folder / harvest.BYTES).is_dir():
+                shutil.copytree(each.folder / harvest.BYTES, folder / harvest.BYTES, dirs_exist_ok=True)
+    return reasons

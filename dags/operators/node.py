@@ -16,6 +16,8 @@ from dags.operators.module import ModuleOperator
 from dags.operators.process import Runner
 from dags.operators.worker import with_worker
 
+FOR_A_SLOT = ("scheduled", "backfill")  # of Airflow's types of runs
+
 
 class NodeOperator(ModuleOperator):
     """Runs the node with this task's id; the result it leaves becomes the task's XCom.
@@ -87,6 +89,7 @@ class PrepareOperator(NodeOperator):
                 "dag_run_url": dag_run_url(dag_id, run_id),
                 "try_number": context["ti"].try_number,
                 "done": self._done(context["ti"]),
+                **self.slot(context["dag_run"]),
             },
         )
 
@@ -94,6 +97,12 @@ class PrepareOperator(NodeOperator):
         if folder.is_prepared():
             return folder.read(REQUEST).get("values", {})
         return dict(context["dag_run"].conf or {})
+
+    def slot(self, dag_run: Any) -> dict[str, str]:
+        """The slot of the schedule that a run is for: what has arrived since is not its data, however late it runs."""
+        if dag_run.run_type not in FOR_A_SLOT:
+            return {}
+        return {"scheduled_for": dag_run.logical_date.isoformat()}
 
     def _done(self, ti: Any) -> list[str]:
         kept = {task.task_id for task in self.dag.tasks if not (task.is_setup or task.is_teardown)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from contract import mlflow_access
+from contract import addresses
 
 CHAMPION = "champion"
 LIVE_VERSION = "slipway.live_version"
@@ -81,9 +81,9 @@ class Registry:
             # Without trust_env, which would send the credentials through a proxy that the environment names.
             self._client = httpx.AsyncClient(
                 base_url=uri,
-                headers=mlflow_access.authorization(environment),
-                auth=mlflow_access.password(environment),
-                verify=mlflow_access.trusted(environment),
+                headers=addresses.mlflow_authorization(environment),
+                auth=addresses.mlflow_password(environment),
+                verify=addresses.mlflow_trusted(environment),
                 timeout=TIMEOUT_S,
                 trust_env=False,
             )

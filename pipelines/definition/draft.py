@@ -9,7 +9,7 @@ from components.families import interface as families
 from contract import files
 from contract.environment import configs_dir
 from contract.errors import SettingsError
-from pipelines.definition import config
+from pipelines.definition.config import PipelineConfig, config_path, load, parse
 
 HEAD = """\
 # Made by `slipway init` from a look at the data. It is yours now: change what does not suit.
@@ -34,12 +34,45 @@ def write(name: str, folder: Path, family: str) -> tuple[Path, families.Draft]:
     proposal = plugins.load(f"{plugins.package(plugins.FAMILIES, family)}.proposal", families.Proposal)
     draft = proposal.propose(folder)
     text = HEAD.format(family=family) + draft.text
-    config.parse({"name": name, **yaml.safe_load(text)}, f"what is to become {path}")
+    parse({"name": name, **yaml.safe_load(text)}, f"what is to become {path}")
     try:
         files.write_once(path, text)
     except FileExistsError as error:
         raise _exists(path) from error
     return path, draft
+
+
+NIGHTLY = """\
+# Made by `slipway data simulate {name}`: the same data, as if it arrived day by day. Yours to change or to delete.
+"""
+# A day's share of the test images is small: one of them counts for much.
+GATES = {
+    "evaluate": {
+        "min_accuracy": 0.7,
+        "min_slice_accuracy": 0.0,
+        "max_drop_from_live": 0.1,
+        "max_slice_drop_from_live": 1.0,
+    },
+    "compress": {"max_accuracy_drop": 0.1},
+}
+
+
+def nightly(config: PipelineConfig) -> PipelineConfig:
+    """Returns the pipeline `<name>_nightly`, on the same images in dated spans; written where it is missing.
+
+    Args:
+        config: A pipeline of images.
+    """
+    name = f"{config.name}_nightly"
+    path = configs_dir() / f"{name}.yaml"
+    if not path.exists():
+        content = yaml.safe_load(config_path(config.name).read_text())
+        kept = {key: value for key, value in content["data"].items() if key not in ("source", "path")}
+        content["data"] = {"source": "image_folder", "spans": {}, **kept}
+        content.setdefault("schedule", "0 2 * * *")
+        content |= GATES
+        files.write(path, NIGHTLY.format(name=config.name) + yaml.safe_dump(content, sort_keys=False))
+    return load(name)
 
 
 def _exists(path: Path) -> SettingsError:

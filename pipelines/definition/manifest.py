@@ -16,6 +16,7 @@ from contract.errors import SettingsError
 from contract.manifest import (
     TRAINING,
     VERSION,
+    Arrivals,
     Group,
     Manifest,
     ManifestError,
@@ -45,7 +46,8 @@ NOWHERE = RuntimeConfig(
     models_dir="/nowhere",
     server_command=(BINARY,),
     server_version="",
-    source_digest="",
+    data=(),
+    spans_dir="/nowhere",
 )
 
 
@@ -115,11 +117,19 @@ def _manifest(config: PipelineConfig, edges: dict[str, list[str]]) -> Manifest:
         description=config.description,
         schedule=config.schedule,
         timezone=config.timezone,
+        arrivals=_arrivals(config),
         max_active_runs=1,
         params=form.schema(config),
         groups=tuple(Group(id=group, title=title, doc=doc) for group, title, doc in graph.GROUPS),
         nodes=tuple(_node(config, spec, edges[spec.id]) for spec in graph.NODES if spec.id in edges),
     )
+
+
+def _arrivals(config: PipelineConfig) -> Arrivals | None:
+    spans = config.source.spans
+    if spans is None or not spans.starts_runs:
+        return None
+    return Arrivals(folder=spans.inbox, complete=spans.complete, settle_s=spans.settle_s)
 
 
 def _node(config: PipelineConfig, spec: graph.NodeSpec, upstream: list[str]) -> Node:

@@ -12,6 +12,7 @@ from components.augmentation.component import ExampleAugmenter
 from components.compression.component import Compressor
 from components.compression.settings import CompressionSettings
 from components.infra_validation.component import ModelServerValidator
+from components.ingestion import parts
 from components.ingestion.component import RecordExampleGen
 from components.push.component import VerifiedPusher
 from components.registration.component import ModelRegistrar
@@ -50,9 +51,10 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         sources=config.family_module("sources"),
         family=config.family_module("ingestion"),
         task=labels,
-        settings=config.source.model_dump_json(),
+        settings=config.source.model_dump_json(exclude={"spans"}),
         target=config.target.model_dump_json(),
-        source_digest=runtime.source_digest,
+        source=parts.to_json(runtime.data),
+        spans_dir=runtime.spans_dir,
     ).with_id(INGEST)
     examples = ingest.outputs["examples"]
     statistics = tfx.components.StatisticsGen(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from components.ingestion import parts
+
 
 @dataclass(frozen=True)
 class RuntimeConfig:
@@ -15,7 +17,8 @@ class RuntimeConfig:
         models_dir: Folder that the model server serves from.
         server_command: Program and first arguments of a model server.
         server_version: Which code that program is.
-        source_digest: Digest of the data.
+        data: Its parts, the oldest first.
+        spans_dir: Keeps what ingestion made of each span.
         judged_against: Version that is live when the model may go live without a person; `None` for none.
         live_model: Model artifact folder of the version to compare with; `None` where there is none.
         accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
@@ -28,8 +31,14 @@ class RuntimeConfig:
     models_dir: str
     server_command: Sequence[str]
     server_version: str
-    source_digest: str
+    data: Sequence[parts.Part]
+    spans_dir: str
     judged_against: int | None = None
     live_model: str | None = None
     accepted_statistics: str | None = None
     schema: str | None = None
+
+    @property
+    def source_digest(self) -> str:
+        """Digest of the data."""
+        return parts.digest_of(self.data)

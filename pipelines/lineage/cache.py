@@ -28,6 +28,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import executable_spec_pb2, execution_result_pb2, pipeline_pb2
 from tfx.types import Artifact
 
+from contract import files
 from pipelines.lineage import metadata
 from serving import digest
 
@@ -36,7 +37,7 @@ DIGESTS = "slipway_output_digests"
 
 def _digest(uri: str) -> str:
     path = Path(uri)
-    return digest.of_file(path) if path.is_file() else digest.of_folder(path)
+    return files.sha256(path) if path.is_file() else digest.of_folder(path)
 
 
 def _digests(outputs: Mapping[str, Sequence[Artifact]]) -> dict[str, str]:

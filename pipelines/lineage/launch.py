@@ -143,15 +143,16 @@ def _attempt(
     pipeline_ir: pipeline_pb2.Pipeline,
     node: pipeline_pb2.PipelineNode,
     executor: Any,
-) -> tuple[pipeline_pb2.PipelineNode, str]:
-    """Returns the node as it is launched this time, and its cache key.
+) -> tuple[pipeline_pb2.PipelineNode, str, str]:
+    """Returns the node as it is launched this time, its cache key, and the digest of its code.
 
     Its code is in the key, and its inputs are those that count. What has no executor has no key.
     """
     if executor is None:
         with Store(connection) as store:
-            return attempts.begin(store, node), ""
+            return attempts.begin(store, node), "", ""
     code = _code(node, executor)
+    digest = code.sources + code.libraries
     with Store(connection) as store:
         attempt = attempts.begin(store, node)
         for name, value in ((CODE, code.sources), (LIBRARIES, code.libraries)):
@@ -159,7 +160,7 @@ def _attempt(
         lookup = cache.look_up(store, attempt, pipeline_ir, executor)
     if node.node_info.id in graph.NEVER_CACHED:
         attempt.execution_options.caching_options.enable_cache = False
-        return attempt, lookup.key
+        return attempt, lookup.key, digest
     # Outside the lock: the files are read while others use the store.
     if problem := lookup.problem():
         logger.warning(
@@ -169,7 +170,7 @@ def _attempt(
             problem,
         )
         attempt.execution_options.caching_options.enable_cache = False
-    return attempt, lookup.key
+    return attempt, lookup.key, digest
 
 
 def _check_not_overtaken(
@@ -210,7 +211,7 @@ def launch(pipeline_ir: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.Co
     deployment = runner_utils.extract_local_deployment_config(pipeline_ir)
     executor = runner_utils.extract_executor_spec(deployment, node_id)
     _check_not_overtaken(connection, nodes, node_id)
-    attempt, key = _attempt(connection, pipeline_ir, nodes[node_id], executor)
+    attempt, key, code = _attempt(connection, pipeline_ir, nodes[node_id], executor)
     prepared = launcher.Launcher(
         pipeline_node=attempt,
         mlmd_connection=Store(connection),
@@ -220,7 +221,7 @@ def launch(pipeline_ir: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.Co
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         custom_executor_operators=cache.OPERATORS,
     )
-    with runtime.keyed(key):
+    with runtime.keyed(key, code):
         launched = prepared.launch()
     with Store(connection) as store:
         return _outcome(store, node_id, launched.execution_id if launched else None)

@@ -8,7 +8,7 @@ from contract.addresses import tracking_uri
 from contract.errors import SettingsError
 from contract.run_folder import FAILED, OUTCOME, REFUSED, RUN, SUCCEEDED, SUMMARY, NodeResult, RunFolder
 from pipelines.definition import config as configuration
-from pipelines.definition.nodes import AROUND, PUSH, REGISTER
+from pipelines.definition.nodes import AROUND, NEVER_CACHED, PUSH, REGISTER
 from pipelines.runs import resume
 from pipelines.tracking import approval, headline
 from pipelines.tracking.tracker import Tracker
@@ -18,6 +18,7 @@ from serving.registry.registry import Registry
 
 logger = logging.getLogger(__name__)
 
+NOTHING_NEW = "nothing new: every node before the release was answered from earlier runs"
 BROKEN = ("failed", "upstream_failed")
 NOT_REACHED = ("skipped", "upstream_failed")  # what such a task failed of was in an earlier attempt
 
@@ -40,7 +41,8 @@ def _ending(pipeline: str, tasks: Mapping[str, str], results: Mapping[str, NodeR
     if refused := _because(results, REFUSED):
         return REFUSED, refused
     if PUSH in results:
-        return SUCCEEDED, ""
+        made = [node for node, result in results.items() if not result.cached and node not in NEVER_CACHED]
+        return SUCCEEDED, "" if made else NOTHING_NEW
     registered = results[REGISTER].metrics if REGISTER in results else None
     version = f"{registered['version']:.0f}" if registered else "VERSION"
     return REFUSED, f"nobody approved the promotion; go live with `slipway promote {pipeline} {version}`"

@@ -4,9 +4,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract import files
 from contract.model_server import EMBEDDED
 from pipelines.lineage import code_digest
-from serving import digest
 
 TIMEOUT_S = 60
 
@@ -23,4 +23,4 @@ def version(command: Sequence[str]) -> str:
     said = subprocess.run(
         [*command, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    return f"{said.stdout.strip()}, SHA-256 {digest.of_file(Path(command[0]))}"
+    return f"{said.stdout.strip()}, SHA-256 {files.sha256(Path(command[0]))}"

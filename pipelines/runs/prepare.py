@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from components import plugins
+from components.ingestion.parts import Part
 from components.tasks.interface import Comparison
 from contract.run_folder import PIPELINE_IR, REQUEST, RUN, SUCCEEDED, RunFolder
 from pipelines.definition import config as configuration
@@ -20,7 +21,7 @@ from pipelines.definition.pipeline import create_pipeline
 from pipelines.definition.runtime_config import RuntimeConfig
 from pipelines.lineage import code_version, launch, metadata
 from pipelines.runs import baseline as comparison
-from pipelines.runs import resume, runtime_config
+from pipelines.runs import resume, runtime_config, spans
 from pipelines.tracking.tracker import Tracker
 from serving.registry.registry import Registry
 
@@ -86,13 +87,14 @@ def run(folder: RunFolder) -> str:
     if prepared and not _takes_data(folder, request["done"]):
         return _go_on(folder, prepared, request["done"])
     config = configuration.parse(prepared["config"], RUN) if prepared else _configured(folder, request)
-    runtime = runtime_config.on_data_of_now(folder, config)
+    runtime = runtime_config.on_data_of_now(folder, config, request)
     outdated = _outdated(folder, prepared, runtime.source_digest, request["done"])
     compared = _compile(folder, config, runtime)
     tags = {
         "slipway.pipeline": config.name,
         "slipway.data_digest": runtime.source_digest,
         "slipway.code_version": code_version.current(),
+        **spans.tags(runtime.data),
         **_meaning(config),
         **compared.tags(),
         **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
@@ -104,6 +106,7 @@ def run(folder: RunFolder) -> str:
     prepared = {
         "config": config.model_dump(),
         "data_digest": runtime.source_digest,
+        "data": [part._asdict() for part in runtime.data],
         "accepted_statistics": runtime.accepted_statistics,
         "schema": runtime.schema,
         "code_version": tags["slipway.code_version"],
@@ -149,7 +152,7 @@ def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Track
     config = configuration.parse(prepared["config"], RUN)
     runtime = runtime_config.on_known_data(
         folder,
-        source_digest=prepared["data_digest"],
+        data=[Part(**part) for part in prepared["data"]],
         accepted_statistics=prepared["accepted_statistics"],
         schema=prepared["schema"],
     )
@@ -213,8 +216,7 @@ def _open(tracker: Tracker, folder: RunFolder, config: PipelineConfig, tags: Map
     resolved = config.model_dump()
     tracker.parameters(parent, {key: _at(resolved, key) for key in configuration.keys(resolved)})
     tracker.content(parent, resolved, "config.json")
-    source = config.data.path or config.data.source
-    tracker.dataset(parent, config.name, source, tags["slipway.data_digest"], "source")
+    tracker.dataset(parent, config.name, spans.where(config), tags["slipway.data_digest"], "source")
     return parent
 
 

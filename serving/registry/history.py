@@ -11,6 +11,7 @@ ROLLED_BACK_TO = "slipway.rolled_back_to"
 REJECTED_AT = "slipway.rejected_at"
 REJECTED_BY = "slipway.rejected_by"
 NOT_SERVED = "slipway.not_served"
+NEWEST_SPAN = "slipway.newest_span"  # the date of the newest data that it has learned from
 
 HOLDS = (ROLLED_BACK_AT, ROLLED_BACK_BY, ROLLED_BACK_TO, REJECTED_AT, REJECTED_BY)
 ALL = (PROMOTED_AT, PROMOTED_BY, *HOLDS, NOT_SERVED)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from contract import mlflow_access
+from contract import addresses
 from serving.errors import RegistryError, ServerUnavailableError
 from serving.registry.version import UNQUOTABLE
 
@@ -63,7 +63,7 @@ class Listing:
     def __init__(self, tracking_uri: str) -> None:
         self.uri = tracking_uri
         try:
-            trusted = mlflow_access.trusted()
+            trusted = addresses.mlflow_trusted()
         except OSError as error:
             raise RegistryError(
                 f"MLflow cannot be asked as its environment variables say: {error}."
@@ -71,8 +71,8 @@ class Listing:
         # A proxy of the environment has no business between a stack and itself, and would see the password.
         self.http = httpx.Client(
             base_url=f"{tracking_uri.rstrip('/')}/api/2.0/mlflow",
-            headers=mlflow_access.authorization(),
-            auth=mlflow_access.password(),
+            headers=addresses.mlflow_authorization(),
+            auth=addresses.mlflow_password(),
             verify=trusted,
             timeout=TIMEOUT_S,
             trust_env=False,

@@ -88,7 +88,8 @@ def promote_judged(
         approved: Whether a person did, which counts more than an earlier rejection.
 
     Raises:
-        PromotionRefusedError: If a person took the version away, or another version is live by now.
+        PromotionRefusedError: If a person took the version away, another version is live by now, or the live one
+            is of newer data.
         RegistryError: If its files are not those that were registered.
         ReleaseError: If it cannot be served.
         ServerUnavailableError: If the model server does not answer.
@@ -98,6 +99,7 @@ def promote_judged(
         if roles.champion != version:
             if not approved:
                 _check_not_held(target.registry, model, version)
+                _check_not_older(target.registry, model, version)
             _check_still_live(model, version, target.registry.live(model), judged_against)
         try:
             target.transition(model).to(version, roles, by, by_itself=True)
@@ -109,6 +111,21 @@ def promote_judged(
 def _check_not_held(registry: Registry, model: str, version: int) -> None:
     if reason := history.held(registry.version(model, version).tags, model, version):
         raise PromotionRefusedError(reason)
+
+
+def _check_not_older(registry: Registry, model: str, version: int) -> None:
+    """Makes sure that what a backfill makes of an earlier night does not replace what was learned since."""
+    live = registry.live(model)
+    if live is None:
+        return
+    newest, in_use = (
+        registry.version(model, each).tags.get(history.NEWEST_SPAN, "") for each in (version, live)
+    )
+    if newest and newest < in_use:
+        raise PromotionRefusedError(
+            f"{model} version {version} is of data up to {newest}, and version {live}, which is live, of data up to "
+            f"{in_use}; make it live all the same with `slipway promote {model} {version}`"
+        )
 
 
 def _check_still_live(model: str, version: int, live: int | None, judged_against: int | None) -> None:

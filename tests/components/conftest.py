@@ -28,19 +28,40 @@ def image_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def examples_dir(image_folder, tmp_path_factory):
+def ingested():
+    """Ingests a source, all of it or in the parts that are given, into `examples` and `quarantine` of a folder."""
+    from components.ingestion import reading
+    from components.ingestion.ingest import ingest
+    from components.ingestion.parts import Part
+
+    def run(usable, folder, parts=None, **options):
+        path = usable.settings.path
+        return ingest(
+            usable,
+            parts or [Part("", path, reading.digest(usable.sources, usable.settings))],
+            examples_dir=folder / "examples",
+            quarantine_dir=folder / "quarantine",
+            spans_dir=folder / "spans",
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def examples_dir(image_folder, tmp_path_factory, ingested):
     """An Examples artifact of those pictures."""
     from components.families.image import ingestion, sources
     from components.families.image.data import DataSettings
-    from components.ingestion.ingest import Usable, ingest
+    from components.ingestion.gather import Usable
     from components.tasks.classification import labels
     from components.tasks.classification.target import TargetSettings
 
     folder = tmp_path_factory.mktemp("examples")
     settings = DataSettings(source="image_folder", path=str(image_folder), image=SIZE)
     usable = Usable(sources, ingestion, labels, settings, TargetSettings(classes=CLASSES))
-    ingest(usable, examples_dir=folder, quarantine_dir=folder / "quarantine")
-    return folder
+    ingested(usable, folder)
+    return folder / "examples"
 
 
 @pytest.fixture(scope="session")

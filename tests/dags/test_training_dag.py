@@ -130,6 +130,21 @@ def test_what_follows_an_approval_runs_when_nobody_had_to_be_asked(dag):
     assert dag.get_task("train").trigger_rule == "all_success"
 
 
+@pytest.mark.parametrize("schedule", ["0 2 * * *", None])
+def test_data_that_arrives_starts_a_run_besides_the_schedule(tiny, manifests, schedule):
+    arrivals = {"folder": "", "complete": "marker", "settle_s": 600.0}
+    (manifests / "tiny.json").write_text(json.dumps(tiny | {"schedule": schedule, "arrivals": arrivals}))
+
+    dag = build(manifests / "tiny.json")
+    received = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+    (asset,) = (each for _, each in received.timetable.asset_condition.iter_assets())
+    assert asset.uri == "slipway://inbox/tiny"
+    (watcher,) = asset.watchers
+    assert watcher.trigger["kwargs"] | {"pipeline": "tiny"} == arrivals | {"pipeline": "tiny"}
+    assert received.timetable.periodic == (schedule is not None)
+
+
 def test_a_manifest_without_a_schedule_is_started_by_hand(tiny, manifests):
     tiny["schedule"] = None
     (manifests / "tiny.json").write_text(json.dumps(tiny))

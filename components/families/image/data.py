@@ -78,6 +78,6 @@ class DataSettings(sections.DataSettings, RecordSettings):
 
     @model_validator(mode="after")
     def _data_has_a_path(self) -> "DataSettings":
-        if self.source != "digits" and not self.path:
+        if self.source != "digits" and not self.path and not self.spans:
             raise ValueError(f"source {self.source} needs `path`, {_PATHS[self.source]}")
         return self

@@ -12,7 +12,8 @@ from components.families.image import facts as image_facts
 from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
 from components.ingestion import reading
-from components.ingestion.ingest import Usable, ingest
+from components.ingestion.gather import Usable
+from components.ingestion.parts import Part
 from components.ingestion.split import split_of
 from components.tasks.classification import facts as label_facts
 from components.tasks.classification import labels
@@ -44,16 +45,20 @@ def ordered(examples_dir, split):
     return [records.id_of(example) for example in records.read_split(examples_dir, split)]
 
 
-def run(path, target, classes, expected_digest=None, of=sources):
-    return ingest(
-        Usable(of, ingestion, labels, folder(path), TargetSettings.model_construct(classes=classes)),
-        examples_dir=target / "examples",
-        quarantine_dir=target / "quarantine",
-        expected_digest=expected_digest,
-    )
+def usable(path, classes, of=sources):
+    return Usable(of, ingestion, labels, folder(path), TargetSettings.model_construct(classes=classes))
 
 
-def test_a_record_stays_in_its_split_when_others_arrive(image_folder, tmp_path, classes):
+@pytest.fixture
+def run(ingested):
+    def on(path, target, classes, expected_digest=None, of=sources):
+        parts = [Part("", str(path), expected_digest)] if expected_digest else None
+        return ingested(usable(path, classes, of), target, parts)
+
+    return on
+
+
+def test_a_record_stays_in_its_split_when_others_arrive(image_folder, tmp_path, classes, run):
     run(image_folder, tmp_path / "before", classes)
     more = tmp_path / "more"
     shutil.copytree(image_folder, more)
@@ -73,21 +78,35 @@ def test_the_shares_of_the_splits_are_those_of_the_settings():
     assert splits.count("test") / 5000 == pytest.approx(0.1, abs=0.02)
 
 
-def test_records_with_the_same_image_share_a_split_whatever_they_are_called(image_folder, tmp_path, classes):
+def test_the_same_image_is_kept_once_and_counted_whatever_it_is_called(image_folder, tmp_path, classes, run):
     more = tmp_path / "more"
     shutil.copytree(image_folder, more)
-    for path in sorted((more / "dark").iterdir()):
+    for path in sorted((more / "dark").iterdir())[:30]:
         shutil.copy(path, path.with_name(f"copy-of-{path.name}"))
-    run(more, tmp_path, classes)
+    result = run(more, tmp_path / "more-ingested", classes)
+    run(image_folder, tmp_path / "once", classes)
+    assert result.duplicates == 30
     for split in records.SPLITS:
-        dark = [name for name in ids(tmp_path / "examples", split) if name.startswith("dark/")]
-        assert {name for name in dark if "copy-of-" in name} == {
-            name.replace("/", "/copy-of-") for name in dark if "copy-of-" not in name
-        }
+        assert ids(tmp_path / "more-ingested/examples", split) == ids(tmp_path / "once/examples", split)
+
+
+def test_the_same_image_under_two_labels_is_learned_under_none(image_folder, tmp_path, classes, run):
+    more = tmp_path / "more"
+    shutil.copytree(image_folder, more)
+    shutil.copy(more / "dark/000.png", more / "light/same.png")
+    result = run(more, tmp_path, classes)
+    both = "expected one label for the same content, got {!r} too, by {}"
+    assert result.quarantined == {
+        "dark/000.png": both.format("light", "light/same.png"),
+        "light/same.png": both.format("dark", "dark/000.png"),
+    }
+    stored = set().union(*(ids(tmp_path / "examples", split) for split in records.SPLITS))
+    assert not stored & result.quarantined.keys()
+    assert len(stored) == 199
 
 
 def test_an_unreadable_record_goes_to_quarantine_with_its_reason_and_its_bytes(
-    image_folder, tmp_path, classes
+    image_folder, tmp_path, classes, run
 ):
     broken = tmp_path / "broken"
     shutil.copytree(image_folder, broken)
@@ -101,19 +120,19 @@ def test_an_unreadable_record_goes_to_quarantine_with_its_reason_and_its_bytes(
     assert sum(result.counts.values()) == 200
 
 
-def test_a_label_that_is_no_class_goes_to_quarantine(image_folder, tmp_path, classes):
+def test_a_label_that_is_no_class_goes_to_quarantine(image_folder, tmp_path, classes, run):
     with pytest.raises(
         DataError, match=r"(?s)100 of 200 records cannot be used.*expected a label among dark, got 'light'"
     ):
         run(image_folder, tmp_path, classes[:1])
 
 
-def test_a_missing_folder_is_named(tmp_path, classes):
+def test_a_missing_folder_is_named(tmp_path, classes, run):
     with pytest.raises(DataError, match=r"Expected a folder with one folder per class at .*nowhere"):
         run(tmp_path / "nowhere", tmp_path, classes)
 
 
-def test_an_empty_folder_is_an_error(tmp_path, classes):
+def test_an_empty_folder_is_an_error(tmp_path, classes, run):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="found no records"):
         run(tmp_path / "empty", tmp_path, classes)
@@ -129,7 +148,9 @@ def test_the_digest_changes_with_one_byte_and_with_nothing_else(image_folder, tm
     assert digest(copy) != original
 
 
-def test_data_that_changed_since_it_was_named_is_refused_with_both_digests(image_folder, tmp_path, classes):
+def test_data_that_changed_since_it_was_named_is_refused_with_both_digests(
+    image_folder, tmp_path, classes, run
+):
     named = digest(image_folder)
     changed = tmp_path / "changed"
     shutil.copytree(image_folder, changed)
@@ -140,7 +161,7 @@ def test_data_that_changed_since_it_was_named_is_refused_with_both_digests(image
     assert not list((tmp_path / "examples").iterdir())
 
 
-def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, classes, monkeypatch):
+def test_data_that_changes_while_it_is_read_is_refused(image_folder, tmp_path, classes, monkeypatch, run):
     changing = tmp_path / "changing"
     shutil.copytree(image_folder, changing)
     named = digest(changing)
@@ -165,11 +186,7 @@ def test_a_file_that_vanishes_while_the_data_is_read_is_named(image_folder, tmp_
         list(found)
 
 
-def test_what_was_read_is_what_the_digest_names(image_folder, tmp_path, classes):
-    assert run(image_folder, tmp_path, classes).digest == digest(image_folder)
-
-
-def test_a_file_name_that_is_not_utf_8_is_a_record_like_any_other(image_folder, tmp_path, classes):
+def test_a_file_name_that_is_not_utf_8_is_a_record_like_any_other(image_folder, tmp_path, classes, run):
     odd = tmp_path / "odd"
     shutil.copytree(image_folder, odd)
     dark = odd / "dark"
@@ -192,14 +209,14 @@ def test_the_digits_are_1797_and_reach_full_intensity():
     assert float(records.tf.reduce_max(image)) > 230
 
 
-def test_classes_that_a_source_sorts_are_mixed_in_every_split(image_folder, tmp_path, classes):
+def test_classes_that_a_source_sorts_are_mixed_in_every_split(image_folder, tmp_path, classes, run):
     run(image_folder, tmp_path, classes)
     for split in records.SPLITS:
         found = [record.split("/")[0] for record in ordered(tmp_path / "examples", split)]
         assert max(len(list(same)) for _, same in groupby(found)) <= 0.15 * 160
 
 
-def test_the_order_of_the_source_makes_no_difference(image_folder, tmp_path, classes):
+def test_the_order_of_the_source_makes_no_difference(image_folder, tmp_path, classes, run):
     def turned(settings):
         yield from reversed(list(sources.SOURCES["image_folder"](settings)))
 
@@ -212,7 +229,20 @@ def test_the_order_of_the_source_makes_no_difference(image_folder, tmp_path, cla
         assert one == other
 
 
-def test_nothing_but_the_splits_is_left_behind(image_folder, tmp_path, classes):
+def test_nothing_but_the_splits_is_left_behind(image_folder, tmp_path, classes, run):
     run(image_folder, tmp_path, classes)
     found = {path.name for path in (tmp_path / "examples").iterdir()}
     assert found == {"Split-train", "Split-eval", "Split-test"}
+
+
+def test_many_bytes_are_written_to_several_files_in_one_order(
+    image_folder, tmp_path, classes, run, monkeypatch
+):
+    run(image_folder, tmp_path / "one", classes)
+    monkeypatch.setattr(records, "SHARD_BYTES", 4000)
+    run(image_folder, tmp_path / "several", classes)
+    names = [path.rpartition("/")[2] for path in records.split_files(tmp_path / "several/examples", "train")]
+    assert len(names) > 3
+    assert names[-1] == f"data_tfrecord-{len(names) - 1:05d}-of-{len(names):05d}.gz"
+    for split in records.SPLITS:
+        assert ordered(tmp_path / "several/examples", split) == ordered(tmp_path / "one/examples", split)

@@ -1,8 +1,13 @@
 import os
 import signal
 import threading
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from airflow.utils.types import DagRunType
+
+from dags.operators.node import PrepareOperator
 
 
 def test_nodes_run_in_order_and_their_results_become_xcoms(run_dag, ml):
@@ -139,6 +144,14 @@ def test_what_a_run_was_triggered_with_reaches_the_ml_side_with_keys_that_airflo
     assert request["dag_run_url"].startswith("http://airflow.test/dags/train_tiny/runs/manual__")
     assert request["try_number"] == 1
     assert request["done"] == []
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "backfill", "manual", "asset_triggered"])
+def test_a_run_names_the_slot_of_the_schedule_that_it_is_for_if_it_is_for_one(run_type):
+    run = SimpleNamespace(run_type=DagRunType(run_type), logical_date=datetime(2026, 3, 2, 2, tzinfo=UTC))
+    request = PrepareOperator(task_id="prepare", pipeline="tiny").slot(run)
+    for_one = run_type in ("scheduled", "backfill")
+    assert request == ({"scheduled_for": "2026-03-02T02:00:00+00:00"} if for_one else {})
 
 
 def test_a_run_that_nobody_triggered_with_values_sets_none(run_short_dag, ml):

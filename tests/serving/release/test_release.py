@@ -242,6 +242,34 @@ def test_an_approval_counts_more_than_an_earlier_rejection(two_versions, saved_m
     assert history.REJECTED_AT not in two_versions.registry.version(MODEL, third).tags
 
 
+def of_data_up_to(site, **days):
+    for version, day in days.items():
+        site.registry.tag_version(MODEL, int(version.removeprefix("v")), {history.NEWEST_SPAN: day})
+
+
+def test_a_model_of_older_data_than_the_live_ones_is_refused_and_a_person_may_promote_it(
+    two_versions, saved_models
+):
+    third = two_versions.register(saved_models["three"])
+    of_data_up_to(two_versions, v2="2026-03-02", **{f"v{third}": "2026-03-01"})
+    with pytest.raises(
+        PromotionRefusedError,
+        match=r"is of data up to 2026-03-01, and version 2, .* of data up to 2026-03-02",
+    ):
+        two_versions.promote_judged(MODEL, third, judged_against=2, by="run r")
+    assert two_versions.answer() == 2.0
+    two_versions.promote_judged(MODEL, third, judged_against=2, by="anna", approved=True)
+    assert two_versions.answer() == 3.0
+
+
+@pytest.mark.parametrize("live", ["2026-03-02", "2026-03-01"])
+def test_a_model_of_data_as_new_as_the_live_ones_goes_live(two_versions, saved_models, live):
+    third = two_versions.register(saved_models["three"])
+    of_data_up_to(two_versions, v2=live, **{f"v{third}": "2026-03-02"})
+    two_versions.promote_judged(MODEL, third, judged_against=2, by="run r")
+    assert two_versions.answer() == 3.0
+
+
 # One model never holds up another.
 
 

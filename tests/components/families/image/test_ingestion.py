@@ -11,7 +11,7 @@ from PIL import Image
 from components import records
 from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
-from components.ingestion.ingest import Usable, ingest
+from components.ingestion.gather import Usable
 from components.source import RawRecord, UnusableRecordError
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
@@ -251,7 +251,7 @@ def test_an_image_that_cannot_be_learned_from_is_set_aside_with_its_reason(name,
 
 
 def test_no_bad_file_is_among_the_examples_and_each_is_in_quarantine_with_its_reason(
-    image_folder, photo, saved, tmp_path
+    image_folder, photo, saved, tmp_path, ingested
 ):
     folder = shutil.copytree(image_folder, tmp_path / "images")
     for name, (made, _) in BAD.items():
@@ -260,7 +260,7 @@ def test_no_bad_file_is_among_the_examples_and_each_is_in_quarantine_with_its_re
     shutil.copytree(folder / "light", folder / "lihgt")
     said = settings(1, side=8, source="image_folder", path=str(folder), max_quarantined_fraction=0.6)
     usable = Usable(sources, ingestion, labels, said, TargetSettings(classes=["dark", "light"]))
-    result = ingest(usable, examples_dir=tmp_path / "examples", quarantine_dir=tmp_path / "quarantine")
+    result = ingested(usable, tmp_path)
 
     there = {path.relative_to(image_folder).as_posix() for path in image_folder.glob("*/*")}
     found = [each for split in records.SPLITS for each in records.read_split(tmp_path / "examples", split)]

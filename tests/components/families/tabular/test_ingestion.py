@@ -8,7 +8,7 @@ from components import records
 from components.families.tabular import ingestion, sources
 from components.families.tabular.data import DataSettings, input_name
 from components.ingestion import reading
-from components.ingestion.ingest import Usable, ingest
+from components.ingestion.gather import Usable
 from components.ingestion.split import split_of
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
@@ -48,17 +48,17 @@ def read(path, **changes):
 
 def problem(record, found):
     try:
-        Usable(sources, ingestion, labels, found, TARGET).example(record)
+        Usable(sources, ingestion, labels, found, TARGET).example(record, record.id)
     except ValueError as error:
         return str(error)
 
 
-def run(path, target, **changes):
-    return ingest(
-        Usable(sources, ingestion, labels, settings(path, **changes), TARGET),
-        examples_dir=target / "examples",
-        quarantine_dir=target / "quarantine",
-    )
+@pytest.fixture
+def run(ingested):
+    def on(path, target, **changes):
+        return ingested(Usable(sources, ingestion, labels, settings(path, **changes), TARGET), target)
+
+    return on
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_no_column_is_called_as_a_fact_of_any_example(tmp_path):
             settings(tmp_path, columns=[name])
 
 
-def test_the_header_is_matched_by_the_names_of_the_inputs_wherever_the_columns_stand(table, tmp_path):
+def test_the_header_is_matched_by_the_names_of_the_inputs_wherever_the_columns_stand(table, tmp_path, run):
     path = table(*good_rows(), header="key,more,unused,mean-radius,area (mm2),diagnosis")
     result = run(path, tmp_path)
     assert (sum(result.counts.values()), result.quarantined) == (100, {})
@@ -137,7 +137,7 @@ def test_the_header_is_matched_by_the_names_of_the_inputs_wherever_the_columns_s
     ],
 )
 def test_a_row_that_cannot_be_used_goes_to_quarantine_with_its_reason_and_takes_no_other_along(
-    table, tmp_path, row, reason
+    table, tmp_path, row, reason, run
 ):
     good = good_rows()
     path = table(*good[:50], row, *good[50:])

@@ -1,0 +1,134 @@
+"""What ingestion costs: 70,000 image files in a folder for each class, beside stock TFX on ready TFRecords.
+
+The images are Fashion-MNIST's, from Debian's package `dataset-fashion-mnist`.
+
+| key | meaning |
+|---|---|
+| ours_s | `prepare`, `ingest` and `statistics`, from files, imports included |
+| stock_s | stock TFX's ImportExampleGen and StatisticsGen, from TFRecords of the same images, imports included |
+| wall_over_stock | the first by the second |
+| prepare_s, ingest_s, statistics_s | the nodes of the first |
+| unchanged_prepare_s | `prepare` of a second run, which finds the source as it was |
+| peak_gib | largest resident memory of the process, with all images |
+| memory_growth | that, by the same with a tenth of the images |
+| time_growth | seconds of `ingest` for each image, by the same with a tenth of the images |
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import harness
+import tensorflow as tf
+
+from components import records
+from components.families.image import sources
+from components.families.image.data import DataSettings
+from components.families.image.sources import idx
+from components.ingestion import reading
+from contract.state import PROJECT
+from serving import pictures
+
+REPEATS = 3
+NODES = ("prepare", "ingest", "statistics")
+PART = 10  # the smaller folder has one image of so many
+PIPELINE = """
+schedule: null
+data:
+  source: image_folder
+  path: {path}
+  classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+  image: {{height: 28, width: 28, channels: 1}}
+"""
+
+
+def write(folder: Path) -> tuple[Path, Path, Path]:
+    """Writes the images as files in a folder per class, one in ten of them in another, and all as a TFRecord file."""
+    size = {"height": 28, "width": 28, "channels": 1}
+    source = DataSettings(source="idx", path=idx.FASHION_MNIST, image=size)
+    every, some, ready = folder / "every", folder / "some", folder / "ready"
+    ready.mkdir()
+    with tf.io.TFRecordWriter(str(ready / "images.tfrecord.gz"), "GZIP") as writer:
+        for number, record in enumerate(reading.read(sources, source)):
+            content = pictures.png(pictures.pixels(record.content, channels=1, max_megapixels=1))
+            targets = [every, some] if number % PART == 0 else [every]
+            for target in targets:
+                path = target / record.label / f"{number:05d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            label = records.of_bytes(record.label.encode())
+            image = {"image": records.of_bytes(content)}
+            writer.write(records.example(image, label, record.id).SerializeToString())
+    return every, some, ready
+
+
+def run(script: str, arguments: list[str], environment: Mapping[str, str]) -> tuple[float, float, str]:
+    """Runs a script; returns its seconds, the GiB of its process at their most, and what it printed."""
+    started = time.perf_counter()
+    command = [sys.executable, str(PROJECT / "benchmarks" / script), *arguments]
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        elapsed_s = time.perf_counter() - started
+        output.seek(0)
+        said = output.read()
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed:\n{said[-3000:]}")
+    return elapsed_s, used.ru_maxrss / 2**20, said
+
+
+def ours(folder: Path, state: Path, run_id: str = "first") -> tuple[float, float, dict[str, float]]:
+    """Runs our nodes on a folder of images; returns seconds, GiB, and the seconds of each node."""
+    configs = state / "configs"
+    configs.mkdir(parents=True, exist_ok=True)
+    (configs / "measured.yaml").write_text(PIPELINE.format(path=folder))
+    environment = {
+        "SLIPWAY_HOME": str(state / "home"),
+        "SLIPWAY_CONFIGS": str(configs),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{state}/mlflow.db",
+    }
+    elapsed_s, peak_gib, said = run("ingest_nodes.py", ["measured", run_id], environment)
+    nodes = [line.split() for line in said.splitlines() if line.startswith(NODES)]
+    return elapsed_s, peak_gib, {name: float(seconds) for name, seconds in nodes}
+
+
+def main() -> None:
+    """Measures both sides in turn, several times."""
+    samples: dict[str, list[float]] = {}
+
+    def add(key: str, value: float) -> None:
+        samples.setdefault(key, []).append(value)
+        print(f"{key}: {value:.2f}", flush=True)
+
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        every, some, ready = write(root)
+        for number in range(REPEATS):
+            elapsed_s, peak_gib, nodes = ours(every, root / f"ours-{number}")
+            stock_s, _, _ = run("stock_ingest.py", [str(ready), str(root / f"stock-{number}")], {})
+            _, small_gib, small = ours(some, root / f"small-{number}")
+            _, _, again = ours(every, root / f"ours-{number}", "second")
+            add("ours_s", elapsed_s)
+            add("stock_s", stock_s)
+            add("wall_over_stock", elapsed_s / stock_s)
+            for node, seconds in nodes.items():
+                add(f"{node}_s", seconds)
+            add("unchanged_prepare_s", again["prepare"])
+            add("peak_gib", peak_gib)
+            add("memory_growth", peak_gib / small_gib)
+            add("time_growth", nodes["ingest"] / PART / small["ingest"])
+    harness.report("ingest", samples)
+
+
+if __name__ == "__main__":
+    main()

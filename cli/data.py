@@ -1,0 +1,128 @@
+"""`slipway data`: brings dated data in, and says what of it is used."""
+
+import datetime
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from cli.console import table
+from components import plugins
+from components.families.interface import Sources
+from components.families.sections import SpanSettings
+from components.ingestion import reading
+from components.source import RawRecord
+from contract import inbox
+from contract.errors import SettingsError
+from contract.inbox import Span
+from contract.run_folder import SPANS, RunFolder
+from contract.state import StateFolder
+from pipelines.definition import config as configuration
+from pipelines.definition import draft
+from pipelines.definition.config import PipelineConfig
+from pipelines.runs import spans
+
+DAY = datetime.timedelta(days=1)
+
+
+def add(name: str, folder: Path, date: datetime.date | None) -> None:
+    """Copies a folder into the inbox of a pipeline."""
+    config, _ = _with_spans(name)
+    span = _span(config, date or _today(config))
+    inbox.bring(span, lambda made: _copy(folder, made))
+    files, _ = _size(span.path)
+    click.secho(f"{files} files are in {span.path}", fg="green")
+    click.echo(
+        f"A run learns from them: `slipway trigger {name} --wait`, or the first of the schedule after {span}."
+    )
+
+
+def status(name: str) -> None:
+    """Shows the spans of a pipeline: whether they are complete, and whether the newest run learned from them."""
+    config, settings = _with_spans(name)
+    root = spans.inbox_of(config)
+    found = inbox.look(root, settings.complete, settings.settle_s, time.time())
+    run_id, used = _newest_run(name)
+    rows = []
+    for span in sorted([*found.complete, *found.waiting]):
+        files, size = _size(span.path)
+        state = found.waiting.get(span, "complete")
+        rows.append((span, files, f"{size / 2**20:.1f}", state, "yes" if str(span) in used else ""))
+    table(str(root), ("span", "files", "MiB", "state", f"in {run_id or 'a run'}"), rows)
+
+
+def simulate(name: str, days: int, until: datetime.date | None) -> None:
+    """Deals the images of a pipeline into dated spans of `<name>_nightly`, a pipeline made where it is missing."""
+    config = configuration.load(name)
+    if config.family != "image":
+        raise SettingsError(
+            f"Expected a pipeline of images, whose records are files, got {name}, of the family {config.family}."
+        )
+    nightly = draft.nightly(config)
+    last = until or _today(config) - DAY
+    dealt = [_span(nightly, last - DAY * back) for back in reversed(range(days))]
+    for span in dealt:
+        inbox.check_new(span)
+    hands: list[list[RawRecord]] = [[] for _ in dealt]
+    for record in reading.read(plugins.load(config.family_module("sources"), Sources), config.source):
+        hands[record.content_hash[-1] % days].append(record)  # not by the bytes that decide the split
+    for span, hand in zip(dealt, hands, strict=True):
+        inbox.bring(span, lambda made, hand=hand: _write(hand, made))  # type: ignore[misc]  # mypy loses the default
+        click.echo(f"{span.path}: {len(hand)} files")
+    click.secho(f"{nightly.name} has {days} spans, {dealt[0]} to {dealt[-1]}.", fg="green")
+    click.echo(
+        f"`make compile` shows it to Airflow as train_{nightly.name}. A backfill of {dealt[0].date + DAY} to "
+        f"{dealt[-1].date + DAY} (Trigger, then Backfill, on its page) runs those nights, one after the other."
+    )
+
+
+def _with_spans(name: str) -> tuple[PipelineConfig, SpanSettings]:
+    config = configuration.load(name)
+    if config.source.spans is None:
+        raise SettingsError(
+            f"Expected a pipeline whose data arrives day by day, and {configuration.config_path(name)} has no section "
+            "data.spans. With `spans: {}` in `data`, it learns from dated folders."
+        )
+    return config, config.source.spans
+
+
+def _today(config: PipelineConfig) -> datetime.date:
+    return datetime.datetime.now(ZoneInfo(config.timezone)).date()
+
+
+def _span(config: PipelineConfig, date: datetime.date) -> Span:
+    return Span(date, spans.inbox_of(config) / date.isoformat())
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+
+
+def _write(records: Sequence[RawRecord], folder: Path) -> None:
+    for record in records:
+        path = folder / record.label / f"{record.id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(record.content)
+
+
+def _size(folder: Path) -> tuple[int, int]:
+    """Returns how many files of data a span has, and their bytes."""
+    sizes = [
+        path.lstat().st_size
+        for path in folder.rglob("*")
+        if not path.name.startswith((".", "_")) and not path.is_dir()
+    ]
+    return len(sizes), sum(sizes)
+
+
+def _newest_run(name: str) -> tuple[str, Sequence[str]]:
+    """Returns the newest run that has chosen its spans, and their dates."""
+    runs = StateFolder.from_environment().pipelines / name / "runs"
+    chosen = sorted(runs.glob(f"*/{SPANS}"), key=lambda path: path.stat().st_mtime)
+    if not chosen:
+        return "", ()
+    folder = RunFolder.here(name, chosen[-1].parent.name)
+    return folder.run_id, folder.read(SPANS)["spans"]

@@ -1,0 +1,105 @@
+"""Which data a run is about: all of its source, or the spans that were there for it when it was first prepared."""
+
+import datetime
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from components import plugins
+from components.families.interface import Sources
+from components.families.sections import SpanSettings
+from components.ingestion import reading
+from components.ingestion.parts import Part
+from contract import inbox
+from contract.errors import DataError
+from contract.inbox import Span
+from contract.run_folder import SPANS, RunFolder
+from contract.state import StateFolder
+from pipelines.definition.config import PipelineConfig
+from serving.registry import history
+
+logger = logging.getLogger(__name__)
+
+
+def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, Any]) -> list[Part]:
+    """Returns the parts of the data that a run learns from, the oldest first, as they are now.
+
+    A run of the schedule or of a backfill takes the spans dated before its day; any other all that are complete. Its
+    spans stay these, however often it is prepared.
+
+    Args:
+        folder: Of the run.
+        config: Resolved.
+        request: What was asked for; `scheduled_for` is the slot of the schedule, ISO 8601.
+
+    Raises:
+        DataError: If there is no such data, it is too old, or it changes while it is read.
+    """
+    settings = config.source.spans
+    if settings is None:
+        return [_part(config, "", config.source.path)]
+    root = inbox_of(config)
+    moment = datetime.datetime.now(datetime.timezone.utc)
+    if slot := request.get("scheduled_for"):
+        moment = datetime.datetime.fromisoformat(slot)
+    today = moment.astimezone(ZoneInfo(config.timezone)).date()
+    chosen = _fixed(folder, root) or _choose(root, settings, today if slot else None)
+    _check_age(chosen[-1], settings, today, root)
+    folder.write(SPANS, {"spans": [str(span) for span in chosen]})
+    logger.info("Spans: %s", ", ".join(map(str, chosen)))
+    return [_part(config, str(span), str(span.path / config.source.path)) for span in chosen]
+
+
+def inbox_of(config: PipelineConfig) -> Path:
+    """Returns the folder of a pipeline's spans."""
+    settings = config.source.spans or SpanSettings()
+    return Path(settings.inbox) if settings.inbox else StateFolder.from_environment().inbox / config.name
+
+
+def where(config: PipelineConfig) -> str:
+    """Returns how a person would call the place that a pipeline's data comes from."""
+    return str(inbox_of(config)) if config.source.spans else config.source.path or config.source.source
+
+
+def tags(parts: Sequence[Part]) -> dict[str, str]:
+    """Returns what a version's tags say of its data: the newest span, by which older data is told from newer."""
+    return {history.NEWEST_SPAN: parts[-1].span} if parts[-1].span else {}
+
+
+def _part(config: PipelineConfig, span: str, path: str) -> Part:
+    sources = plugins.load(config.family_module("sources"), Sources)
+    settings = config.source.model_copy(update={"path": path, "spans": None})
+    return Part(span, path, reading.digest(sources, settings))
+
+
+def _fixed(folder: RunFolder, root: Path) -> list[Span]:
+    dates = folder.read(SPANS).get("spans", ())
+    return [Span(datetime.date.fromisoformat(each), root / each) for each in dates]
+
+
+def _choose(root: Path, settings: SpanSettings, before: datetime.date | None) -> list[Span]:
+    found = inbox.look(root, settings.complete, settings.settle_s, time.time())
+    for span, reason in found.waiting.items():
+        logger.info("Span %s is left for a later run: %s", span, reason)
+    usable = [span for span in found.complete if before is None or span.date < before]
+    if not usable:
+        dated = f" dated before {before}" if before else ""
+        waiting = "".join(f"\n  - {span}: {reason}" for span, reason in found.waiting.items())
+        raise DataError(
+            f"Expected a complete span{dated} in {root}, and there is none. Bring data with `slipway data add`."
+            f"{waiting and f' Not complete yet:{waiting}'}"
+        )
+    return usable[-settings.newest :] if settings.newest else usable
+
+
+def _check_age(newest: Span, settings: SpanSettings, today: datetime.date, root: Path) -> None:
+    age_days = (today - newest.date).days
+    if settings.max_age_days is not None and age_days > settings.max_age_days:
+        raise DataError(
+            f"Expected data of the last {settings.max_age_days} days (data.spans.max_age_days), and the newest "
+            f"complete span in {root} is of {newest}, {age_days} days before {today}. Nothing is trained: find out why "
+            "no data arrives."
+        )

@@ -1,0 +1,138 @@
+"""Which spans a run learns from."""
+
+import datetime
+import os
+import shutil
+
+import pytest
+
+from contract import inbox
+from contract.errors import DataError
+from contract.inbox import Span
+from contract.run_folder import RunFolder
+from contract.state import StateFolder
+from pipelines.definition import config
+from pipelines.runs import spans
+
+PIPELINE = """
+timezone: Pacific/Auckland
+data:
+  source: image_folder
+  classes: [dark, light]
+  image: {height: 8, width: 8, channels: 1}
+  spans: %s
+"""
+DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
+
+
+class Nights:
+    """A pipeline whose data arrives day by day."""
+
+    def __init__(self, configs):
+        self.configs = configs
+
+    def configure(self, section="{}"):
+        (self.configs / "nights.yaml").write_text(PIPELINE % section)
+        return config.load("nights")
+
+    @property
+    def root(self):
+        return StateFolder.from_environment().inbox / "nights"
+
+    def bring(self, *days):
+        for day in days:
+            span = Span(datetime.date.fromisoformat(day), self.root / day)
+            inbox.bring(span, lambda folder: (folder / "dark").mkdir())
+
+    def parts(self, run_id="a", **request):
+        folder = RunFolder.here("nights", run_id)
+        return [part.span for part in spans.parts_of(folder, config.load("nights"), request)]
+
+
+@pytest.fixture
+def nights(tmp_path, monkeypatch):
+    (tmp_path / "configs").mkdir()
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path / "configs"))
+    made = Nights(tmp_path / "configs")
+    made.configure()
+    return made
+
+
+def test_a_run_of_the_schedule_uses_the_spans_before_its_day_in_the_time_zone_of_the_pipeline(nights):
+    nights.bring(*DAYS)
+    # 13:00 UTC is the second of March, one in the night, in Auckland; an hour earlier it is still the first there.
+    assert nights.parts("second", scheduled_for="2026-03-01T13:00:00+00:00") == ["2026-03-01"]
+    with pytest.raises(DataError, match="dated before 2026-03-01"):
+        nights.parts("first", scheduled_for="2026-03-01T10:59:00+00:00")
+
+
+def test_a_run_that_a_person_starts_uses_all_that_are_complete(nights):
+    nights.bring(*DAYS)
+    (nights.root / "2026-03-04").mkdir()
+    assert nights.parts() == list(DAYS)
+
+
+def test_only_the_newest_are_used_where_the_configuration_says_how_many(nights):
+    nights.configure("{newest: 2}")
+    nights.bring(*DAYS)
+    assert nights.parts() == list(DAYS[1:])
+
+
+def test_a_run_keeps_its_spans_when_it_is_prepared_again(nights):
+    nights.bring(*DAYS[:2])
+    assert nights.parts("a") == list(DAYS[:2])
+    nights.bring(DAYS[2])
+    assert nights.parts("a") == list(DAYS[:2])
+    assert nights.parts("b") == list(DAYS)
+
+
+def test_a_span_of_the_run_that_was_taken_away_is_named(nights):
+    nights.bring(*DAYS)
+    nights.parts("a")
+    shutil.rmtree(nights.root / DAYS[1])
+    with pytest.raises(DataError, match=DAYS[1]):
+        nights.parts("a")
+
+
+def test_a_span_that_is_being_written_is_left_and_an_inbox_with_no_other_says_what_it_waits_for(nights):
+    (nights.root / DAYS[0]).mkdir(parents=True)
+    with pytest.raises(
+        DataError, match=r"(?s)Expected a complete span in .*Not complete yet:.*2026-03-01: it changed"
+    ):
+        nights.parts()
+
+
+def test_an_empty_inbox_says_how_data_gets_there_and_a_retry_finds_it(nights):
+    nights.root.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"there is none. Bring data with `slipway data add`"):
+        nights.parts()
+    nights.bring(DAYS[0])
+    assert nights.parts() == [DAYS[0]]
+
+
+@pytest.mark.parametrize(
+    ("slot", "is_fresh"), [("2026-03-05T01:00:00", True), ("2026-03-06T01:00:00", False)]
+)
+def test_data_that_is_too_old_fails_the_run_from_the_day_after_the_limit_on(nights, slot, is_fresh):
+    nights.configure("{max_age_days: 2}")
+    nights.bring(*DAYS)
+    scheduled_for = f"{slot}+13:00"
+    if is_fresh:
+        assert nights.parts(scheduled_for=scheduled_for) == list(DAYS)
+    else:
+        with pytest.raises(
+            DataError, match=r"Expected data of the last 2 days .* is of 2026-03-03, 3 days before"
+        ):
+            nights.parts(scheduled_for=scheduled_for)
+
+
+def test_another_folder_can_be_the_inbox_and_the_records_lie_where_the_path_says(nights, tmp_path):
+    there = tmp_path / "elsewhere"
+    nights.configure(f"{{inbox: {there}}}")
+    span = Span(datetime.date(2026, 3, 1), there / "2026-03-01")
+    inbox.bring(span, lambda folder: (folder / "images/dark").mkdir(parents=True))
+    text = (nights.configs / "nights.yaml").read_text().replace("  classes", "  path: images\n  classes")
+    (nights.configs / "nights.yaml").write_text(text)
+    (part,) = spans.parts_of(RunFolder.here("nights", "a"), config.load("nights"), {})
+    assert part.path == os.fspath(span.path / "images")
