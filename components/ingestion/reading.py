@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from components.families.interface import Sources
 from components.families.sections import DataSettings
+from components.ingestion import listing
 from components.source import RawRecord
 
 
@@ -30,7 +31,7 @@ def read(sources: Sources, settings: DataSettings) -> Iterator[RawRecord]:
     Raises:
         DataError: If the source cannot be found or read, or changes while it is read.
     """
-    return sources.SOURCES[settings.source](settings)
+    return sources.SOURCES[settings.source].records(settings)
 
 
 def digest(sources: Sources, settings: DataSettings) -> str:
@@ -39,7 +40,8 @@ def digest(sources: Sources, settings: DataSettings) -> str:
     Raises:
         DataError: If the source cannot be found, or changes while it is read.
     """
-    total = Digest()
+    before, total = listing.of(sources, settings), Digest()
     for record in read(sources, settings):
         total.add(record)
+    listing.check_unchanged(before, listing.of(sources, settings), settings.path or settings.source)
     return str(total)
