@@ -14,6 +14,7 @@ from pathlib import Path
 from components.families.interface import Sources
 from components.families.sections import DataSettings
 from components.source import Entry
+from components.storage.files import spelled
 from contract import files
 from contract.errors import SHOWN_FAILURES, DataError
 
@@ -93,7 +94,7 @@ def _changes(before: Listing, after: Listing) -> Iterator[str]:
     for path in sorted(was.keys() | now.keys()):
         if was.get(path) != now.get(path):
             happened = "came" if path not in was else "went" if path not in now else "changed"
-            yield f"{path.encode('utf-8', 'backslashreplace').decode()} {happened}"
+            yield f"{spelled(path)} {happened}"
 
 
 @dataclass(frozen=True)

@@ -73,15 +73,16 @@ class Local:
                 continue
             yield _entry(name, found)
             if not S_ISREG(found.st_mode) or not self._is_straight(name):
-                yield from self._target(name)
+                yield from self._target(name, found)
 
-    def _target(self, name: str) -> Iterator[Entry]:
+    def _target(self, name: str, link: os.stat_result) -> Iterator[Entry]:
+        """Yields where a path leads: what lies there belongs to the data where that is in the folder."""
         target = os.path.realpath(self._start + name)
-        if Path(target).is_relative_to(self._inside):
-            try:
-                yield _entry(target, os.lstat(target))
-            except OSError:
-                return
+        inside = Path(target).is_relative_to(self._inside)
+        try:
+            yield _entry(target, os.lstat(target) if inside else link)
+        except OSError:
+            return
 
     def read(self, names: Iterable[str]) -> Iterator[File]:
         """Yields each file in turn: see `Folder`."""
