@@ -52,7 +52,7 @@ def _files(path: str) -> tuple[Folder, list[str]]:
         names = [name for name in folder.names() if "/" not in name and "tfrecord" in name]
     else:
         folder, name = places.file(path)
-        names = [name] if folder.exists(name) else []
+        names = [name] if any(folder.entries([name])) else []
     if not names:
         raise DataError(
             f"Expected a TFRecord file at {path}, or a folder with files *tfrecord*, and there is none. "
