@@ -6,9 +6,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from components.source import SPLITS as SPLITS
+
 LABEL = "label"  # as the task encodes it
 ID = "id"  # bytes, unique and stable under re-ingestion
-SPLITS = ("train", "eval", "test")
 JUDGED = "test"  # the split that models are judged on
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+SPLITS = ("train", "eval", "test")
+
 
 @dataclass(frozen=True)
 class RawRecord:
@@ -18,17 +20,26 @@ class RawRecord:
             split.
         label: As the source has it, spelled like the id.
         problem: Why there is nothing in `content` to be read, where the source knows; empty otherwise.
+        split: One of `SPLITS` where the source says which; empty where its content decides.
     """
 
     id: str
     content: bytes
     label: str
     problem: str = ""
+    split: str = ""
 
     @cached_property
     def content_hash(self) -> bytes:
         """SHA-256 of the content."""
         return hashlib.sha256(self.content).digest()
+
+
+def problem_of_split(split: str) -> str:
+    """Returns what is wrong with the split that a source says; empty where it is one, or the source says none."""
+    if split in ("", *SPLITS):
+        return ""
+    return f"expected the split {', '.join(SPLITS)} or none, got {split!r}"
 
 
 class Entry(NamedTuple):

@@ -10,14 +10,14 @@ from components.source import RawRecord
 
 
 class Digest:
-    """A SHA-256 over ids, labels and contents of records as they are read: equal exactly when the data is equal."""
+    """A SHA-256 over records as they are read, with their labels and splits: equal exactly when the data is equal."""
 
     def __init__(self) -> None:
         self._total = hashlib.sha256()
 
     def add(self, record: RawRecord) -> None:
         """Takes the next record."""
-        for part in (record.id.encode(), record.label.encode(), record.content_hash):
+        for part in (record.id.encode(), record.label.encode(), record.split.encode(), record.content_hash):
             self._total.update(len(part).to_bytes(8, "big") + part)
 
     def __str__(self) -> str:

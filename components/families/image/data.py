@@ -57,6 +57,10 @@ class DataSettings(sections.DataSettings, RecordSettings):
     label_column: str = "label"
     """Column of an `image_csv` with the label of each file."""
 
+    split_column: str = ""
+    """Column of an `image_csv` that says `train`, `eval` or `test`, or nothing: then the file's content decides, as it
+    does for every file without such a column."""
+
     image_feature: str = "image"
     """Feature of a `tfrecord` with the bytes of an image file."""
 

@@ -12,11 +12,13 @@ import numpy as np
 from components.families.image.settings import ValidationSettings
 from components.families.image.sources.image_folder import label_of, labelled, record_of
 from components.families.interface import Draft
+from components.source import SPLITS
 from components.storage import places
 from components.storage.files import Folder, spelled
 from contract.errors import DataError
 from serving import pictures
 
+FEWEST = len(SPLITS)
 LOOKED_AT = 50  # of each class
 SHOWN = 5
 LARGEST_SIDE_PX = 96  # above which the network that there is becomes slow, and no better
@@ -42,7 +44,8 @@ def propose(folder: Path) -> Draft:
     """Looks at a folder with one folder for each class.
 
     Raises:
-        DataError: If there is no such folder, if it has fewer than two classes, or no image that can be used.
+        DataError: If there is no such folder, if it has fewer than two classes or a class of very few images, or no
+            image that can be used.
     """
     found, files = places.folder(str(folder)), defaultdict[str, list[str]](list)
     for name in labelled(found):
@@ -61,6 +64,12 @@ def propose(folder: Path) -> Draft:
             f"first, {unusable[0].record_id}: {unusable[0].reason}."
         )
     counts = {label: len(names) for label, names in files.items()}
+    if few := {label: count for label, count in counts.items() if count < FEWEST}:
+        shown = ", ".join(f"{count} of {label}" for label, count in list(few.items())[:SHOWN])
+        raise DataError(
+            f"Expected at least {FEWEST} images of each class in {folder}, one for each of {', '.join(SPLITS)}, and "
+            f"{len(few)} have fewer: {shown}{', ...' if len(few) > SHOWN else ''}. Add images, or take the class away."
+        )
     text = "\n".join([*_data(folder, counts, images), *_rest(counts)]) + "\n"
     return Draft(text, tuple(_seen(counts, images, unusable)))
 

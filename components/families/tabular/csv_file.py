@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from components.families.tabular.data import DataSettings, positions
 from components.families.tabular.row import content_of
-from components.source import Entry, RawRecord
+from components.source import Entry, RawRecord, problem_of_split
 from components.storage import places
 from components.storage.files import Folder
 from contract.errors import DataError
@@ -80,6 +80,7 @@ def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
     columns = positions(header, settings.columns, path)
     (label_place,) = positions(header, [settings.label_column], path)
     id_places = positions(header, filter(None, [settings.id_column]), path)
+    split_places = positions(header, filter(None, [settings.split_column]), path)
     ids = _Ids(bool(id_places))
     for number, line in lines:
         try:
@@ -94,10 +95,11 @@ def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
         content, label = content_of([cells[place] for place in columns]), cells[label_place].strip()
         cell = "".join(cells[place].strip() for place in id_places)
         record_id, problem = ids.of(cell, content, label)
-        if problem:
+        split = "".join(cells[place].strip() for place in split_places)
+        if problem := problem or problem_of_split(split):
             yield RawRecord(f"line-{number}", line, label, problem)
         else:
-            yield RawRecord(record_id, content, label)
+            yield RawRecord(record_id, content, label, split=split)
 
 
 def listed(settings: DataSettings) -> Iterator[Entry]:

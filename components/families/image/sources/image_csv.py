@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from components.families.image.data import DataSettings
-from components.source import Entry, RawRecord
+from components.source import Entry, RawRecord, problem_of_split
 from components.storage import places
 from components.storage.files import AT_ONCE, File, Folder, spelled, unreadable
 from contract.errors import DataError
@@ -19,6 +19,7 @@ class _Line(NamedTuple):
     cells: list[str]
     name: str = ""
     label: str = ""
+    split: str = ""
     wrong: str = ""
 
 
@@ -50,7 +51,7 @@ def listed(settings: DataSettings) -> Iterator[Entry]:
 
 
 def _record(file: File, line: _Line) -> RawRecord:
-    return RawRecord(spelled(file.name), file.content, spelled(line.label), file.problem)
+    return RawRecord(spelled(file.name), file.content, spelled(line.label), file.problem, line.split)
 
 
 def _unusable(line: _Line) -> RawRecord:
@@ -61,11 +62,12 @@ def _lines(folder: Folder, table: str, settings: DataSettings) -> Iterator[_Line
     """Yields what each line after the header says, or what is wrong with it."""
     rows = _rows(folder, table)
     _, header = next(rows, (0, []))
-    wanted = (settings.path_column, settings.label_column)
+    wanted = [settings.path_column, settings.label_column, *filter(None, [settings.split_column])]
     if missing := [name for name in wanted if header.count(name) != 1]:
         raise DataError(
             f"Expected one column {missing[0]!r} in the header of {folder.place(table)}, got "
-            f"{', '.join(header) or 'no header'}. Change data.path_column and data.label_column, or the table."
+            f"{', '.join(header) or 'no header'}. Change data.path_column, data.label_column and data.split_column, or "
+            "the table."
         )
     places_of, seen = [header.index(name) for name in wanted], set[str]()
     for number, cells in rows:
@@ -73,9 +75,10 @@ def _lines(folder: Folder, table: str, settings: DataSettings) -> Iterator[_Line
             wrong = f"expected {len(header)} fields, as the header has, got {len(cells)}"
             yield _Line(number, cells, wrong=wrong)
             continue
-        cell, label = (cells[place] for place in places_of)
-        name = PurePosixPath(cell).as_posix()
-        yield _Line(number, cells, name, label, _wrong_with(folder, name, cell, name in seen))
+        cell, label, *said = (cells[place] for place in places_of)
+        name, split = PurePosixPath(cell).as_posix(), "".join(said)
+        wrong = _wrong_with(folder, name, cell, name in seen) or problem_of_split(spelled(split))
+        yield _Line(number, cells, name, label, split, wrong)
         seen.add(name)
 
 

@@ -138,6 +138,28 @@ def test_a_line_that_names_no_file_of_its_own_says_why(folder, tmp_path, picture
         assert reason in record.problem, line
 
 
+def test_a_table_may_say_the_split_of_a_file_and_what_it_may_say(folder):
+    lines = ("daisy/a.png,daisy,test", "rose/c.webp,rose,", "daisy/2026/05/b.jpg,daisy,validation")
+    (folder / "labels.csv").write_text("\n".join(("path,label,part", *lines)))
+    found = read("image_csv", folder / "labels.csv", split_column="part")
+    assert [(record.id, record.split) for record in found] == [
+        ("daisy/a.png", "test"),
+        ("rose/c.webp", ""),
+        ("line-4", ""),
+    ]
+    assert found[2].problem == "expected the split train, eval, test or none, got 'validation'"
+    assert {record.split for record in read("image_csv", folder / "labels.csv")} == {""}
+
+
+def test_data_whose_splits_are_said_otherwise_is_other_data(folder):
+    digests = set()
+    for split in ("test", "train", ""):
+        (folder / "labels.csv").write_text(f"path,label,part\ndaisy/a.png,daisy,{split}")
+        said = settings("image_csv", folder / "labels.csv", split_column="part")
+        digests.add(reading.digest(sources, said))
+    assert len(digests) == 3
+
+
 def test_a_table_without_its_columns_is_an_error_that_names_them(folder):
     (folder / "labels.csv").write_text("file,label\n")
     with pytest.raises(
