@@ -51,6 +51,10 @@ class DataSettings(sections.DataSettings, RecordSettings):
     """Folder of `image_folder`, laid out as `<path>/<class>/...`; table of `image_csv`; folder of the files of `idx`
     and `cifar10`; file or folder of `tfrecord`."""
 
+    download: Literal["", "cifar10", "fashion_mnist", "mnist"] = ""
+    """Published data set that is fetched, once, where `path` holds no file of it: `fashion_mnist` and `mnist` for the
+    source `idx`, `cifar10` for the source `cifar10`."""
+
     path_column: str = "path"
     """Column of an `image_csv` with the path of each file, from the folder of the table."""
 
@@ -84,4 +88,6 @@ class DataSettings(sections.DataSettings, RecordSettings):
     def _data_has_a_path(self) -> "DataSettings":
         if self.source != "digits" and not self.path:
             raise ValueError(f"source {self.source} needs `path`, {_PATHS[self.source]}")
+        if self.download and self.source != ("cifar10" if self.download == "cifar10" else "idx"):
+            raise ValueError(f"source {self.source} does not read what download {self.download} would fetch")
         return self

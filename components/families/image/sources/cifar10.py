@@ -7,13 +7,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from components.families.image.data import DataSettings
-from components.families.image.sources import netpbm
+from components.families.image.sources import netpbm, published
 from components.source import Entry, RawRecord
 from components.storage import places
 from components.storage.files import Folder, unreadable
 from contract.errors import DataError
 
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
+WAYS = (
+    "Download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz or cifar-10-python.tar.gz from there, unpack it, "
+    "and set data.path to the folder of the batches. Where there is a network, data.download: cifar10 fetches them."
+)
 OF_BYTES = ".bin"  # those for Python have no suffix
 SIDE_PX = 32
 PIXELS = 3 * SIDE_PX * SIDE_PX
@@ -25,8 +29,8 @@ def cifar10(settings: DataSettings) -> Iterator[RawRecord]:
     Raises:
         DataError: If there is none, or one of them is damaged.
     """
-    folder = places.folder(settings.path)
-    for name in _batches(folder):
+    folder, names = _batches(settings)
+    for name in names:
         found = _of_bytes(folder, name) if name.endswith(OF_BYTES) else _of_python(folder, name)
         try:
             yield from _records(name.removesuffix(OF_BYTES), found, settings)
@@ -40,19 +44,28 @@ def listed(settings: DataSettings) -> Iterator[Entry]:
     Raises:
         DataError: If there is none.
     """
+    folder, names = _batches(settings)
+    return folder.entries(names)
+
+
+def _batches(settings: DataSettings) -> tuple[Folder, list[str]]:
+    """Returns where the batches are, and their names."""
     folder = places.folder(settings.path)
-    return folder.entries(_batches(folder))
+    found = _batches_in(folder)
+    if not found and settings.download:
+        folder = published.fetched(settings.download, WAYS)
+        found = _batches_in(folder)
+    if not found:
+        raise DataError(
+            f"Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in {folder.place('')}, or the same "
+            f"without .bin, and there are none. {WAYS}"
+        )
+    return folder, found
 
 
-def _batches(folder: Folder) -> list[str]:
-    for end in (OF_BYTES, ""):
-        if found := [name for batch in BATCHES if folder.exists(name := f"{batch}{end}")]:
-            return found
-    raise DataError(
-        f"Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in {folder.place('')}, or the same without "
-        ".bin, and there are none. Download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz or "
-        "cifar-10-python.tar.gz from there, unpack it, and set data.path to the folder of the batches."
-    )
+def _batches_in(folder: Folder) -> list[str]:
+    of_either = ([f"{batch}{end}" for batch in BATCHES] for end in (OF_BYTES, ""))
+    return next(filter(None, ([*filter(folder.exists, names)] for names in of_either)), [])
 
 
 def _records(batch: str, found: Iterator[tuple[int, bytes]], settings: DataSettings) -> Iterator[RawRecord]:

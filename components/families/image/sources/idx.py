@@ -9,15 +9,22 @@ from itertools import chain
 from typing import IO
 
 from components.families.image.data import DataSettings
-from components.families.image.sources import netpbm
+from components.families.image.sources import netpbm, published
 from components.source import Entry, RawRecord
 from components.storage import places
 from components.storage.files import Folder, unreadable
 from contract.errors import DataError
 
 PARTS = ("train", "t10k")
+_Stream = IO[bytes] | gzip.GzipFile
 UNSIGNED_BYTES = 8  # the only type of value in MNIST and what was made like it
-FASHION_MNIST = "/usr/share/datasets/fashion-mnist"  # where Debian's package puts it
+WAYS = (
+    "For Fashion-MNIST install Debian's package dataset-fashion-mnist and set data.path to "
+    "/usr/share/datasets/fashion-mnist, or download the four files from "
+    "https://github.com/zalandoresearch/fashion-mnist; for MNIST download them from "
+    "https://storage.googleapis.com/cvdf-datasets/mnist/. Put them into that folder, or set data.path to where they "
+    "are. Where there is a network, data.download: fashion_mnist or mnist fetches them."
+)
 
 
 def idx(settings: DataSettings) -> Iterator[RawRecord]:
@@ -26,8 +33,8 @@ def idx(settings: DataSettings) -> Iterator[RawRecord]:
     Raises:
         DataError: If there is neither, a part lacks images or labels, or a file is damaged.
     """
-    folder = places.folder(settings.path)
-    for part, (images, labels) in _parts(folder).items():
+    folder, parts = _parts(settings)
+    for part, (images, labels) in parts.items():
         yield from _records(folder, part, images, labels, settings)
 
 
@@ -37,12 +44,26 @@ def listed(settings: DataSettings) -> Iterator[Entry]:
     Raises:
         DataError: If there are none, or a part lacks images or labels.
     """
+    folder, parts = _parts(settings)
+    return folder.entries(chain.from_iterable(parts.values()))
+
+
+def _parts(settings: DataSettings) -> tuple[Folder, dict[str, tuple[str, str]]]:
+    """Returns where the files are, and those of images and of labels by part."""
     folder = places.folder(settings.path)
-    return folder.entries(chain.from_iterable(_parts(folder).values()))
+    found = _parts_in(folder)
+    if not found and settings.download:
+        folder = published.fetched(settings.download, WAYS)
+        found = _parts_in(folder)
+    if not found:
+        raise DataError(
+            f"Expected train-images-idx3-ubyte and train-labels-idx1-ubyte in {folder.place('')}, plain or .gz, and "
+            f"there are none. {WAYS}"
+        )
+    return folder, found
 
 
-def _parts(folder: Folder) -> dict[str, tuple[str, str]]:
-    """Returns the files of images and of labels by part."""
+def _parts_in(folder: Folder) -> dict[str, tuple[str, str]]:
     found = {}
     for part in PARTS:
         images, labels = _file(folder, part, "images", 3), _file(folder, part, "labels", 1)
@@ -52,14 +73,6 @@ def _parts(folder: Folder) -> dict[str, tuple[str, str]]:
             raise DataError(
                 f"Expected images and labels of {part} in {folder.place('')}, got {images or labels} alone."
             )
-    if not found:
-        raise DataError(
-            f"Expected train-images-idx3-ubyte and train-labels-idx1-ubyte in {folder.place('')}, plain or .gz, and "
-            f"there are none. For Fashion-MNIST install Debian's package dataset-fashion-mnist and set data.path to "
-            f"{FASHION_MNIST}, or download the four files from https://github.com/zalandoresearch/fashion-mnist; for "
-            "MNIST download them from https://storage.googleapis.com/cvdf-datasets/mnist/. Put them into that folder, "
-            "or set data.path to where they are."
-        )
     return found
 
 
@@ -87,7 +100,7 @@ def _records(
 
 
 @contextmanager
-def _opened(folder: Folder, name: str, dimensions: int) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
+def _opened(folder: Folder, name: str, dimensions: int) -> Iterator[tuple[_Stream, tuple[int, ...]]]:
     """Opens a file behind its header, and tells the sizes that the header has."""
     path = folder.place(name)
     try:
@@ -110,7 +123,7 @@ def _opened(folder: Folder, name: str, dimensions: int) -> Iterator[tuple[IO[byt
         raise unreadable(path, error) from error
 
 
-def _exactly(file: IO[bytes], count: int, path: str) -> bytes:
+def _exactly(file: _Stream, count: int, path: str) -> bytes:
     content = file.read(count)
     if len(content) != count:
         raise DataError(
