@@ -7,9 +7,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from components.source import SPLITS as SPLITS
+
 LABEL = "label"  # as the task encodes it
 ID = "id"  # bytes, unique and stable under re-ingestion
-SPLITS = ("train", "eval", "test")
 SHARD_BYTES = 128 * 2**20  # before compression: what the guides of TensorFlow recommend for a file
 JUDGED = "test"  # the split that models are judged on
 

@@ -1,8 +1,12 @@
-"""What a source of records yields, and what is said of a record that cannot be used. Standard library only."""
+"""What a source of records is and yields, and what is said of a record that cannot be used. Standard library only."""
 
 import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
+
+SPLITS = ("train", "eval", "test")
 
 
 @dataclass(frozen=True)
@@ -16,17 +20,62 @@ class RawRecord:
             split.
         label: As the source has it, spelled like the id.
         problem: Why there is nothing in `content` to be read, where the source knows; empty otherwise.
+        split: One of `SPLITS` where the source says which; empty where its content decides.
     """
 
     id: str
     content: bytes
     label: str
     problem: str = ""
+    split: str = ""
 
     @cached_property
     def content_hash(self) -> bytes:
         """SHA-256 of the content."""
         return hashlib.sha256(self.content).digest()
+
+
+def problem_of_split(split: str) -> str:
+    """Returns what is wrong with the split that a source says; empty where it is one, or the source says none."""
+    if split in ("", *SPLITS):
+        return ""
+    return f"expected the split {', '.join(SPLITS)} or none, got {split!r}"
+
+
+class Entry(NamedTuple):
+    """The state of a file that a source reads, as a folder or an object store lists it: nothing of it is opened.
+
+    Attributes:
+        path: Below the folder of the source, or absolute: of what a link leads to. Bytes that are not UTF-8 are
+            lone surrogates, as Python has them.
+        size: Bytes.
+        mtime_ns: When the content was changed last, as whoever wrote it says: Unix time in nanoseconds.
+        ctime_ns: When anything about the file was changed last, as its file system says, so that nobody can bring
+            an old one back; of an object in a store, when it was written. 0 where nothing says so.
+        inode: Of the file; 0 in an object store.
+        etag: Digest of all that an object store says of the object, its entity tag and version among it; empty for a
+            file of a folder.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int = 0
+    etag: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where records come from; both take the family's `DataSettings`.
+
+    Attributes:
+        records: Yields the records; it decides nothing about their quality.
+        files: Lists exactly the files that `records` reads, in any order; none where it makes up its records.
+    """
+
+    records: Callable[[Any], Iterator[RawRecord]]
+    files: Callable[[Any], Iterable[Entry]]
 
 
 class UnusableRecordError(ValueError):

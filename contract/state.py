@@ -88,6 +88,11 @@ class StateFolder:
         return self.home / "pipelines"
 
     @property
+    def datasets(self) -> Path:
+        """Published data sets that were fetched, each in a folder of its own."""
+        return self.home / "datasets"
+
+    @property
     def logs(self) -> Path:
         """One log per program."""
         return self.home / "logs"

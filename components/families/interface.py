@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from components.families import sections
     from components.keras import keras, tf
     from components.settings import Section
-    from components.source import RawRecord
+    from components.source import RawRecord, Source
 
 Learnt = Mapping[str, Any]
 """What preprocessing has learnt from the train split, as JSON data; empty where there is nothing to learn."""
@@ -61,8 +61,8 @@ class Settings(Protocol):
 class Sources(Protocol):
     """Where records come from. Imports nothing of TensorFlow: a client may take records too."""
 
-    SOURCES: Mapping[str, Callable[[Any], Iterator[RawRecord]]]
-    """By name, what yields the records that `DataSettings` describe; it decides nothing about their quality."""
+    SOURCES: Mapping[str, Source]
+    """By name, what lists the files that `DataSettings` describe, and yields the records in them."""
 
 
 class Ingestion(Protocol):

@@ -111,7 +111,7 @@ class Gathering:
             self.duplicates += 1
             if known.id < name:  # of several, whatever their order, the first by name
                 return
-        split = split_of(record.content_hash, self.usable.settings)
+        split = record.split or split_of(record.content_hash, self.usable.settings)
         content = record.content_hash.hex()
         self.rows[record.content_hash] = Row(content, name, record.label, split, file.tell(), len(example))
         file.write(example)

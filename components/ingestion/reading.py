@@ -5,18 +5,19 @@ from collections.abc import Iterator
 
 from components.families.interface import Sources
 from components.families.sections import DataSettings
+from components.ingestion import listing
 from components.source import RawRecord
 
 
 class Digest:
-    """A SHA-256 over ids, labels and contents of records as they are read: equal exactly when the data is equal."""
+    """A SHA-256 over records as they are read, with their labels and splits: equal exactly when the data is equal."""
 
     def __init__(self) -> None:
         self._total = hashlib.sha256()
 
     def add(self, record: RawRecord) -> None:
         """Takes the next record."""
-        for part in (record.id.encode(), record.label.encode(), record.content_hash):
+        for part in (record.id.encode(), record.label.encode(), record.split.encode(), record.content_hash):
             self._total.update(len(part).to_bytes(8, "big") + part)
 
     def __str__(self) -> str:
@@ -30,7 +31,7 @@ def read(sources: Sources, settings: DataSettings) -> Iterator[RawRecord]:
     Raises:
         DataError: If the source cannot be found or read, or changes while it is read.
     """
-    return sources.SOURCES[settings.source](settings)
+    return sources.SOURCES[settings.source].records(settings)
 
 
 def digest(sources: Sources, settings: DataSettings) -> str:
@@ -39,7 +40,8 @@ def digest(sources: Sources, settings: DataSettings) -> str:
     Raises:
         DataError: If the source cannot be found, or changes while it is read.
     """
-    total = Digest()
+    before, total = listing.of(sources, settings), Digest()
     for record in read(sources, settings):
         total.add(record)
+    listing.check_unchanged(before, listing.of(sources, settings), settings.path or settings.source)
     return str(total)

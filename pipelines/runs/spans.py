@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from components import plugins
 from components.families.interface import Sources
 from components.families.sections import SpanSettings
-from components.ingestion import reading
+from components.ingestion import listing, reading
 from components.ingestion.parts import Part
 from contract import inbox
 from contract.errors import DataError
@@ -19,6 +19,7 @@ from contract.inbox import Span
 from contract.run_folder import SPANS, RunFolder
 from contract.state import StateFolder
 from pipelines.definition.config import PipelineConfig
+from pipelines.lineage import code_digest
 from serving.registry import history
 
 logger = logging.getLogger(__name__)
@@ -38,9 +39,10 @@ def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, An
     Raises:
         DataError: If there is no such data, it is too old, or it changes while it is read.
     """
+    seen = _Seen(folder, config)
     settings = config.source.spans
     if settings is None:
-        return [_part(config, "", config.source.path)]
+        return [seen.part("", config.source.path)]
     root = inbox_of(config)
     moment = datetime.datetime.now(datetime.timezone.utc)
     if slot := request.get("scheduled_for"):
@@ -50,7 +52,34 @@ def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, An
     _check_age(chosen[-1], settings, today, root)
     folder.write(SPANS, {"spans": [str(span) for span in chosen]})
     logger.info("Spans: %s", ", ".join(map(str, chosen)))
-    return [_part(config, str(span), str(span.path / config.source.path)) for span in chosen]
+    return [seen.part(str(span), str(span.path / config.source.path)) for span in chosen]
+
+
+class _Seen:
+    """Digests of parts; one whose listing was seen before is not read again.
+
+    Args:
+        folder: Of a run.
+        config: Resolved.
+    """
+
+    def __init__(self, folder: RunFolder, config: PipelineConfig) -> None:
+        module = config.family_module("sources")
+        self.sources, self.settings = plugins.load(module, Sources), config.source
+        readers = code_digest.of([module, reading.__name__])
+        self.known = listing.Known(folder.pipeline_dir / "listings", readers.sources + readers.libraries)
+
+    def part(self, span: str, path: str) -> Part:
+        """Returns a part as it is now."""
+        settings = self.settings.model_copy(update={"path": path, "spans": None})
+        found = listing.of(self.sources, settings)
+        digest = self.known.digest_of(found)
+        if digest is None:
+            digest = reading.digest(self.sources, settings)
+            self.known.remember(found, digest)
+        else:
+            logger.info("%s is as it was when it was read before", span or path or settings.source)
+        return Part(span, path, digest)
 
 
 def inbox_of(config: PipelineConfig) -> Path:
@@ -67,12 +96,6 @@ def where(config: PipelineConfig) -> str:
 def tags(parts: Sequence[Part]) -> dict[str, str]:
     """Returns what a version's tags say of its data: the newest span, by which older data is told from newer."""
     return {history.NEWEST_SPAN: parts[-1].span} if parts[-1].span else {}
-
-
-def _part(config: PipelineConfig, span: str, path: str) -> Part:
-    sources = plugins.load(config.family_module("sources"), Sources)
-    settings = config.source.model_copy(update={"path": path, "spans": None})
-    return Part(span, path, reading.digest(sources, settings))
 
 
 def _fixed(folder: RunFolder, root: Path) -> list[Span]:

@@ -79,6 +79,16 @@ def test_a_pipeline_that_exists_stays_as_it_is(draw, configs):
     assert (configs / "flowers.yaml").read_text() == "mine"
 
 
+def test_a_class_with_one_image_is_named_and_makes_no_pipeline(draw, configs):
+    draw("tulip", 1)
+    folder = draw("daisy", 9)
+    done = init("flowers", folder)
+    assert done.exit_code == exit_codes.BAD_DATA
+    assert f"at least 3 images of each class in {folder}, one for each of train, eval, test" in done.output
+    assert "and 1 have fewer: 1 of tulip. Add images" in done.output
+    assert not configs.exists()
+
+
 @pytest.mark.parametrize(
     ("label", "name", "code", "message"),
     [

@@ -51,11 +51,19 @@ class DataSettings(sections.DataSettings, RecordSettings):
     """Folder of `image_folder`, laid out as `<path>/<class>/...`; table of `image_csv`; folder of the files of `idx`
     and `cifar10`; file or folder of `tfrecord`."""
 
+    download: Literal["", "cifar10", "fashion_mnist", "mnist"] = ""
+    """Published data set that is fetched, once, where `path` holds no file of it: `fashion_mnist` and `mnist` for the
+    source `idx`, `cifar10` for the source `cifar10`."""
+
     path_column: str = "path"
     """Column of an `image_csv` with the path of each file, from the folder of the table."""
 
     label_column: str = "label"
     """Column of an `image_csv` with the label of each file."""
+
+    split_column: str = ""
+    """Column of an `image_csv` that says `train`, `eval` or `test`, or nothing: then the file's content decides, as it
+    does for every file without such a column."""
 
     image_feature: str = "image"
     """Feature of a `tfrecord` with the bytes of an image file."""
@@ -80,4 +88,6 @@ class DataSettings(sections.DataSettings, RecordSettings):
     def _data_has_a_path(self) -> "DataSettings":
         if self.source != "digits" and not self.path and not self.spans:
             raise ValueError(f"source {self.source} needs `path`, {_PATHS[self.source]}")
+        if self.download and self.source != ("cifar10" if self.download == "cifar10" else "idx"):
+            raise ValueError(f"source {self.source} does not read what download {self.download} would fetch")
         return self

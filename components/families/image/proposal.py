@@ -10,12 +10,15 @@ from statistics import median_low
 import numpy as np
 
 from components.families.image.settings import ValidationSettings
-from components.families.image.sources.files import spelled
-from components.families.image.sources.image_folder import label_of, labelled, record_at
+from components.families.image.sources.image_folder import label_of, labelled, record_of
 from components.families.interface import Draft
+from components.source import SPLITS
+from components.storage import places
+from components.storage.files import Folder, spelled
 from contract.errors import DataError
 from serving import pictures
 
+FEWEST = len(SPLITS)
 LOOKED_AT = 50  # of each class
 SHOWN = 5
 LARGEST_SIDE_PX = 96  # above which the network that there is becomes slow, and no better
@@ -41,17 +44,18 @@ def propose(folder: Path) -> Draft:
     """Looks at a folder with one folder for each class.
 
     Raises:
-        DataError: If there is no such folder, if it has fewer than two classes, or no image that can be used.
+        DataError: If there is no such folder, if it has fewer than two classes or a class of very few images, or no
+            image that can be used.
     """
-    files: dict[str, list[Path]] = defaultdict(list)
-    for path in labelled(folder):
-        files[spelled(label_of(path, folder))].append(path)
+    found, files = places.folder(str(folder)), defaultdict[str, list[str]](list)
+    for name in labelled(found):
+        files[spelled(label_of(name))].append(name)
     if len(files) < 2:
         raise DataError(
             f"Expected at least two folders with images in {folder}, one for each class, got "
             f"{', '.join(files) or 'none'}."
         )
-    looks = [_look(path, folder) for paths in files.values() for path in _some(paths)]
+    looks = [_look(found, name) for names in files.values() for name in _some(names)]
     images = [look for look in looks if isinstance(look, _Image)]
     unusable = [look for look in looks if isinstance(look, _Unusable)]
     if not images:
@@ -59,18 +63,24 @@ def propose(folder: Path) -> Draft:
             f"Expected images in {folder}, and of {len(looks)} files that were looked at none can be used. The "
             f"first, {unusable[0].record_id}: {unusable[0].reason}."
         )
-    counts = {label: len(paths) for label, paths in files.items()}
+    counts = {label: len(names) for label, names in files.items()}
+    if few := {label: count for label, count in counts.items() if count < FEWEST}:
+        shown = ", ".join(f"{count} of {label}" for label, count in list(few.items())[:SHOWN])
+        raise DataError(
+            f"Expected at least {FEWEST} images of each class in {folder}, one for each of {', '.join(SPLITS)}, and "
+            f"{len(few)} have fewer: {shown}{', ...' if len(few) > SHOWN else ''}. Add images, or take the class away."
+        )
     text = "\n".join([*_data(folder, counts, images), *_rest(counts)]) + "\n"
     return Draft(text, tuple(_seen(counts, images, unusable)))
 
 
-def _some(paths: Sequence[Path]) -> Sequence[Path]:
+def _some(names: Sequence[str]) -> Sequence[str]:
     """Returns a few of many, from first to last: what was taken on one day lies together."""
-    return paths[:: -(-len(paths) // LOOKED_AT)]
+    return names[:: -(-len(names) // LOOKED_AT)]
 
 
-def _look(path: Path, folder: Path) -> _Image | _Unusable:
-    record = record_at(path, folder)
+def _look(folder: Folder, name: str) -> _Image | _Unusable:
+    (record,) = map(record_of, folder.read([name]))
     if record.problem:
         return _Unusable(record.id, record.problem)
     try:

@@ -4,28 +4,30 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from components.families.tabular.data import DataSettings, positions
 from components.families.tabular.row import content_of
-from components.source import RawRecord
+from components.source import Entry, RawRecord, problem_of_split
+from components.storage import places
+from components.storage.files import Folder
 from contract.errors import DataError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets begin a file with it
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(folder: Folder, name: str) -> Iterator[tuple[int, bytes]]:
     """Yields the lines that are not blank, each with its number from 1."""
     try:
-        with path.open("rb") as file:
+        with folder.open(name) as file:
             for number, line in enumerate(file, start=1):
                 text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
                 if text.strip():
                     yield number, text.rstrip(b"\r\n")
     except OSError as error:
         raise DataError(
-            f"Ingestion expected a CSV file at {path}, and it cannot be read: {error.strerror}. Change data.path in "
-            "the pipeline's configuration, or let whoever runs Slipway read it; then clear `ingest`."
+            f"Ingestion expected a CSV file at {folder.place(name)}, and it cannot be read: "
+            f"{error.strerror or error}. Change data.path in the pipeline's configuration, or let whoever runs Slipway "
+            "read it; then clear `ingest`."
         ) from error
 
 
@@ -72,12 +74,13 @@ def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
     Raises:
         DataError: If the file cannot be read, or its header lacks a column.
     """
-    path = Path(settings.path)
-    lines = _lines(path)
+    folder, name = places.file(settings.path)
+    path, lines = folder.place(name), _lines(folder, name)
     header = _header(path, lines)
-    places = positions(header, settings.columns, str(path))
-    (label_place,) = positions(header, [settings.label_column], str(path))
-    id_places = positions(header, filter(None, [settings.id_column]), str(path))
+    columns = positions(header, settings.columns, path)
+    (label_place,) = positions(header, [settings.label_column], path)
+    id_places = positions(header, filter(None, [settings.id_column]), path)
+    split_places = positions(header, filter(None, [settings.split_column]), path)
     ids = _Ids(bool(id_places))
     for number, line in lines:
         try:
@@ -89,16 +92,23 @@ def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
             wrong = f"expected {len(header)} fields, as the header has, got {len(cells)}"
             yield RawRecord(f"line-{number}", line, "", wrong)
             continue
-        content, label = content_of([cells[place] for place in places]), cells[label_place].strip()
+        content, label = content_of([cells[place] for place in columns]), cells[label_place].strip()
         cell = "".join(cells[place].strip() for place in id_places)
         record_id, problem = ids.of(cell, content, label)
-        if problem:
+        split = "".join(cells[place].strip() for place in split_places)
+        if problem := problem or problem_of_split(split):
             yield RawRecord(f"line-{number}", line, label, problem)
         else:
-            yield RawRecord(record_id, content, label)
+            yield RawRecord(record_id, content, label, split=split)
 
 
-def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[str]:
+def listed(settings: DataSettings) -> Iterator[Entry]:
+    """Yields the state of the file."""
+    folder, name = places.file(settings.path)
+    return folder.entries([name])
+
+
+def _header(path: str, lines: Iterator[tuple[int, bytes]]) -> list[str]:
     number, line = next(lines, (0, b""))
     if not number:
         raise DataError(

@@ -44,8 +44,8 @@ def positions(header: Sequence[str], wanted: Iterable[str], where: str) -> list[
             times = f"{names.count(name)} of them" if name in names else f"none: {there}"
             raise DataError(
                 f"Expected one column {column!r} in {where}, and there are {times}. Columns are separated by commas. "
-                "Change the header, or data.columns, data.label_column and data.id_column in the pipeline's "
-                "configuration."
+                "Change the header, or data.columns, data.label_column, data.id_column and data.split_column in the "
+                "pipeline's configuration."
             )
         found.append(names.index(name))
     return found
@@ -98,13 +98,17 @@ class DataSettings(sections.DataSettings, RecordSettings):
     id_column: str = ""
     """Column of `csv` that holds an id of each record, unique and stable. Without one, a record's content is its id."""
 
+    split_column: str = ""
+    """Column of `csv` that says `train`, `eval` or `test`, or nothing: then the record's content decides, as it does
+    for every record without such a column."""
+
     @model_validator(mode="after")
     def _fits_together(self) -> "DataSettings":
         if self.source == "csv" and not self.path:
             raise ValueError("source csv needs `path`, the file")
-        taken = {input_name(each) for each in (self.label_column, self.id_column) if each}
+        taken = {input_name(each) for each in (self.label_column, self.id_column, self.split_column) if each}
         if both := sorted(taken & set(self.inputs)):
             raise ValueError(
-                f"expected label_column and id_column beside the features, got {both[0]!r} among them"
+                f"expected label_column, id_column and split_column beside the features, got {both[0]!r} among them"
             )
         return self

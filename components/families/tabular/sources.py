@@ -1,11 +1,12 @@
 """Where rows come from."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from components.families.tabular.csv_file import csv_file
+from components.families.tabular import csv_file
 from components.families.tabular.data import DataSettings, positions
 from components.families.tabular.row import content_of
-from components.source import RawRecord
+from components.source import Entry, RawRecord, Source
+from components.storage import bundled
 
 
 def _breast_cancer(settings: DataSettings) -> Iterator[RawRecord]:
@@ -19,7 +20,11 @@ def _breast_cancer(settings: DataSettings) -> Iterator[RawRecord]:
         yield RawRecord(f"breast_cancer-{number:04d}", content, str(found.target_names[target]))
 
 
-SOURCES: Mapping[str, Callable[[DataSettings], Iterator[RawRecord]]] = {
-    "breast_cancer": _breast_cancer,
-    "csv": csv_file,
+def _breast_cancer_file(settings: DataSettings) -> Iterator[Entry]:
+    return bundled.entries("scikit-learn", "sklearn/datasets/data/breast_cancer.csv")
+
+
+SOURCES: Mapping[str, Source] = {
+    "breast_cancer": Source(_breast_cancer, _breast_cancer_file),
+    "csv": Source(csv_file.csv_file, csv_file.listed),
 }

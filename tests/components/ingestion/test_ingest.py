@@ -15,6 +15,7 @@ from components.ingestion import reading
 from components.ingestion.gather import Usable
 from components.ingestion.parts import Part
 from components.ingestion.split import split_of
+from components.source import Source
 from components.tasks.classification import facts as label_facts
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
@@ -218,10 +219,11 @@ def test_classes_that_a_source_sorts_are_mixed_in_every_split(image_folder, tmp_
 
 def test_the_order_of_the_source_makes_no_difference(image_folder, tmp_path, classes, run):
     def turned(settings):
-        yield from reversed(list(sources.SOURCES["image_folder"](settings)))
+        yield from reversed(list(reading.read(sources, settings)))
 
     run(image_folder, tmp_path / "one", classes)
-    run(image_folder, tmp_path / "other", classes, of=SimpleNamespace(SOURCES={"image_folder": turned}))
+    of = SimpleNamespace(SOURCES={"image_folder": Source(turned, files=lambda settings: ())})
+    run(image_folder, tmp_path / "other", classes, of=of)
     for split in records.SPLITS:
         one, other = (
             list(records.read_split(tmp_path / each / "examples", split)) for each in ("one", "other")

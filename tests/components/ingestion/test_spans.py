@@ -11,6 +11,7 @@ from components.families.image.data import DataSettings
 from components.ingestion import reading
 from components.ingestion.gather import Usable
 from components.ingestion.parts import Part, digest_of
+from components.source import Source
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
 from contract.errors import DataError
@@ -29,11 +30,12 @@ class Inbox:
         """The family's own, noting which folder each record is read from."""
 
         def noted(settings):
-            for record in sources.SOURCES["image_folder"](settings):
+            for record in folder.records(settings):
                 self.read.append(settings.path.rpartition("/")[2])
                 yield record
 
-        return type("Noted", (), {"SOURCES": {"image_folder": noted}})
+        folder = sources.SOURCES["image_folder"]
+        return type("Noted", (), {"SOURCES": {"image_folder": Source(noted, folder.files)}})
 
     def settings(self, path="", **changes):
         image = {"height": 8, "width": 8, "channels": 1}

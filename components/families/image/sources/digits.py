@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from PIL import Image
 
 from components.families.image.data import DataSettings
-from components.source import RawRecord
+from components.source import Entry, RawRecord
+from components.storage import bundled
 
 
 def digits(settings: DataSettings) -> Iterator[RawRecord]:
@@ -20,3 +21,8 @@ def digits(settings: DataSettings) -> Iterator[RawRecord]:
         file = io.BytesIO()
         Image.fromarray(grey, mode="L").save(file, format="PNG")
         yield RawRecord(f"digits-{index:05d}", file.getvalue(), str(label))
+
+
+def listed(settings: DataSettings) -> Iterator[Entry]:
+    """Yields the state of scikit-learn's file of them."""
+    return bundled.entries("scikit-learn", "sklearn/datasets/data/digits.csv.gz")

@@ -5,18 +5,26 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedIOBase
-from pathlib import Path
+from itertools import chain
+from typing import IO
 
 from components.families.image.data import DataSettings
-from components.families.image.sources import netpbm
-from components.families.image.sources.files import unreadable
-from components.source import RawRecord
+from components.families.image.sources import netpbm, published
+from components.source import Entry, RawRecord
+from components.storage import places
+from components.storage.files import Folder, unreadable
 from contract.errors import DataError
 
 PARTS = ("train", "t10k")
+_Stream = IO[bytes] | gzip.GzipFile
 UNSIGNED_BYTES = 8  # the only type of value in MNIST and what was made like it
-FASHION_MNIST = "/usr/share/datasets/fashion-mnist"  # where Debian's package puts it
+WAYS = (
+    "For Fashion-MNIST install Debian's package dataset-fashion-mnist and set data.path to "
+    "/usr/share/datasets/fashion-mnist, or download the four files from "
+    "https://github.com/zalandoresearch/fashion-mnist; for MNIST download them from "
+    "https://storage.googleapis.com/cvdf-datasets/mnist/. Put them into that folder, or set data.path to where they "
+    "are. Where there is a network, data.download: fashion_mnist or mnist fetches them."
+)
 
 
 def idx(settings: DataSettings) -> Iterator[RawRecord]:
@@ -25,34 +33,62 @@ def idx(settings: DataSettings) -> Iterator[RawRecord]:
     Raises:
         DataError: If there is neither, a part lacks images or labels, or a file is damaged.
     """
-    folder, found = Path(settings.path), False
+    folder, parts = _parts(settings)
+    for part, (images, labels) in parts.items():
+        yield from _records(folder, part, images, labels, settings)
+
+
+def listed(settings: DataSettings) -> Iterator[Entry]:
+    """Yields the state of those files.
+
+    Raises:
+        DataError: If there are none, or a part lacks images or labels.
+    """
+    folder, parts = _parts(settings)
+    return folder.entries(chain.from_iterable(parts.values()))
+
+
+def _parts(settings: DataSettings) -> tuple[Folder, dict[str, tuple[str, str]]]:
+    """Returns where the files are, and those of images and of labels by part."""
+    folder = places.folder(settings.path)
+    found = _parts_in(folder)
+    if not found and settings.download:
+        folder = published.fetched(settings.download, WAYS)
+        found = _parts_in(folder)
+    if not found:
+        raise DataError(
+            f"Expected train-images-idx3-ubyte and train-labels-idx1-ubyte in {folder.place('')}, plain or .gz, and "
+            f"there are none. {WAYS}"
+        )
+    return folder, found
+
+
+def _parts_in(folder: Folder) -> dict[str, tuple[str, str]]:
+    found = {}
     for part in PARTS:
         images, labels = _file(folder, part, "images", 3), _file(folder, part, "labels", 1)
         if images and labels:
-            found = True
-            yield from _records(part, images, labels, settings)
+            found[part] = (images, labels)
         elif images or labels:
             raise DataError(
-                f"Expected images and labels of {part} in {folder}, got {images or labels} alone."
+                f"Expected images and labels of {part} in {folder.place('')}, got {images or labels} alone."
             )
-    if not found:
-        raise DataError(
-            f"Expected train-images-idx3-ubyte and train-labels-idx1-ubyte in {folder}, plain or .gz, and there are "
-            f"none. For Fashion-MNIST install Debian's package dataset-fashion-mnist and set data.path to "
-            f"{FASHION_MNIST}, or download the four files from https://github.com/zalandoresearch/fashion-mnist; for "
-            "MNIST download them from https://storage.googleapis.com/cvdf-datasets/mnist/. Put them into that folder, "
-            "or set data.path to where they are."
-        )
+    return found
 
 
-def _file(folder: Path, part: str, what: str, dimensions: int) -> Path | None:
+def _file(folder: Folder, part: str, what: str, dimensions: int) -> str | None:
     # With a dot instead of a dash where somebody's unpacker took it for a suffix.
     names = (f"{part}-{what}{mark}idx{dimensions}-ubyte{end}" for mark in "-." for end in ("", ".gz"))
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    return next(filter(folder.exists, names), None)
 
 
-def _records(part: str, images: Path, labels: Path, settings: DataSettings) -> Iterator[RawRecord]:
-    with _opened(images, 3) as (pixels, (count, height, width)), _opened(labels, 1) as (numbers, (labelled,)):
+def _records(
+    folder: Folder, part: str, images: str, labels: str, settings: DataSettings
+) -> Iterator[RawRecord]:
+    with (
+        _opened(folder, images, 3) as (pixels, (count, height, width)),
+        _opened(folder, labels, 1) as (numbers, (labelled,)),
+    ):
         if count != labelled:
             raise DataError(
                 f"Expected a label for each image, got {count} in {images} and {labelled} in {labels}."
@@ -64,10 +100,11 @@ def _records(part: str, images: Path, labels: Path, settings: DataSettings) -> I
 
 
 @contextmanager
-def _opened(path: Path, dimensions: int) -> Iterator[tuple[BufferedIOBase, tuple[int, ...]]]:
+def _opened(folder: Folder, name: str, dimensions: int) -> Iterator[tuple[_Stream, tuple[int, ...]]]:
     """Opens a file behind its header, and tells the sizes that the header has."""
+    path = folder.place(name)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with folder.open(name) as stored, gzip.open(stored) if name.endswith(".gz") else stored as file:
             header = _exactly(file, 4, path)
             if header != bytes([0, 0, UNSIGNED_BYTES, dimensions]):
                 raise DataError(
@@ -86,7 +123,7 @@ def _opened(path: Path, dimensions: int) -> Iterator[tuple[BufferedIOBase, tuple
         raise unreadable(path, error) from error
 
 
-def _exactly(file: BufferedIOBase, count: int, path: Path) -> bytes:
+def _exactly(file: _Stream, count: int, path: str) -> bytes:
     content = file.read(count)
     if len(content) != count:
         raise DataError(

@@ -1,13 +1,26 @@
 """A table that names a file and its label on each line."""
 
 import csv
+import io
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain, islice
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from components.families.image.data import DataSettings
-from components.families.image.sources.files import problem_of, record_of, spelled, unreadable
-from components.source import RawRecord
+from components.source import Entry, RawRecord, problem_of_split
+from components.storage import places
+from components.storage.files import AT_ONCE, File, Folder, spelled, unreadable
 from contract.errors import DataError
+
+
+class _Line(NamedTuple):
+    number: int
+    cells: list[str]
+    name: str = ""
+    label: str = ""
+    split: str = ""
+    wrong: str = ""
 
 
 def image_csv(settings: DataSettings) -> Iterator[RawRecord]:
@@ -18,61 +31,87 @@ def image_csv(settings: DataSettings) -> Iterator[RawRecord]:
     Raises:
         DataError: If the table or a file cannot be read, or its header lacks a column.
     """
-    table = Path(settings.path)
-    if not table.is_file():
-        raise DataError(
-            f"Expected a table of files and labels at {table}, and there is none. Change data.path."
-        )
-    lines = _lines(table)
-    _, header = next(lines, (0, []))
-    wanted = (settings.path_column, settings.label_column)
+    folder, table = places.file(settings.path)
+    lines = _lines(folder, table, settings)
+    while some := list(islice(lines, AT_ONCE)):
+        files = folder.read(line.name for line in some if not line.wrong)
+        for line in some:
+            yield _unusable(line) if line.wrong else _record(next(files), line)
+
+
+def listed(settings: DataSettings) -> Iterator[Entry]:
+    """Yields the state of the table, which alone is read, and of the files that it names.
+
+    Raises:
+        DataError: If the table cannot be read, or its header lacks a column.
+    """
+    folder, table = places.file(settings.path)
+    named = (line.name for line in _lines(folder, table, settings) if not line.wrong)
+    return folder.entries(chain([table], named))
+
+
+def _record(file: File, line: _Line) -> RawRecord:
+    return RawRecord(spelled(file.name), file.content, spelled(line.label), file.problem, line.split)
+
+
+def _unusable(line: _Line) -> RawRecord:
+    return RawRecord(f"line-{line.number}", spelled(",".join(line.cells)).encode(), "", line.wrong)
+
+
+def _lines(folder: Folder, table: str, settings: DataSettings) -> Iterator[_Line]:
+    """Yields what each line after the header says, or what is wrong with it."""
+    rows = _rows(folder, table)
+    _, header = next(rows, (0, []))
+    wanted = [settings.path_column, settings.label_column, *filter(None, [settings.split_column])]
     if missing := [name for name in wanted if header.count(name) != 1]:
         raise DataError(
-            f"Expected one column {missing[0]!r} in the header of {table}, got {', '.join(header) or 'no header'}. "
-            "Change data.path_column and data.label_column, or the table."
+            f"Expected one column {missing[0]!r} in the header of {folder.place(table)}, got "
+            f"{', '.join(header) or 'no header'}. Change data.path_column, data.label_column and data.split_column, or "
+            "the table."
         )
-    places, seen = [header.index(name) for name in wanted], set[str]()
-    for number, cells in lines:
+    places_of, seen = [header.index(name) for name in wanted], set[str]()
+    for number, cells in rows:
         if len(cells) != len(header):
             wrong = f"expected {len(header)} fields, as the header has, got {len(cells)}"
-        else:
-            cell, label = (cells[place] for place in places)
-            name = Path(cell).as_posix()
-            wrong = _wrong_with(table.parent / name, cell, name in seen)
-            seen.add(name)
-        if wrong:
-            yield RawRecord(f"line-{number}", spelled(",".join(cells)).encode(), "", wrong)
-        else:
-            path = table.parent / name
-            yield record_of(path, table.parent, label, problem_of(path, table.parent))
+            yield _Line(number, cells, wrong=wrong)
+            continue
+        cell, label, *said = (cells[place] for place in places_of)
+        name, split = PurePosixPath(cell).as_posix(), "".join(said)
+        wrong = _wrong_with(folder, name, cell, name in seen) or problem_of_split(spelled(split))
+        yield _Line(number, cells, name, label, split, wrong)
+        seen.add(name)
 
 
-def _wrong_with(path: Path, cell: str, again: bool) -> str:
+def _wrong_with(folder: Folder, name: str, cell: str, again: bool) -> str:
     if not cell:
         return "expected the path of a file, got nothing"
     if again:
         return f"expected each file once, got {spelled(cell)} on a line above too"
-    if Path(cell).is_absolute():
+    if name.startswith("/"):
         return f"expected a path that starts at the table's folder, got {spelled(cell)}"
     try:
-        missing = not path.exists() and not path.is_symlink()
+        missing = not folder.exists(name)
     except OSError as error:  # a name that no file can have
         return f"expected the path of a file, got {spelled(cell)[:100]}: {error.strerror}"
     return f"expected the file {spelled(cell)} beside the table, and there is none" if missing else ""
 
 
-def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(folder: Folder, table: str) -> Iterator[tuple[int, list[str]]]:
     """Yields the cells of each line that is not blank, with its number from 1.
 
     Each line is read by itself: a quote that nobody closed spoils its own line, and swallows no other.
     """
     try:
-        with table.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        with io.TextIOWrapper(folder.open(table), encoding="utf-8-sig", errors="surrogateescape") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, _cells(line)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"Expected a table of files and labels at {folder.place(table)}, and there is none. Change data.path."
+        ) from error
     except OSError as error:
-        raise unreadable(table, error) from error
+        raise unreadable(folder.place(table), error) from error
 
 
 def _cells(line: str) -> list[str]:

@@ -1,11 +1,12 @@
 """TFRecord files of tf.Examples that others have written."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.families.image.data import DataSettings
-from components.source import RawRecord
+from components.source import Entry, RawRecord
+from components.storage import places
+from components.storage.files import Folder, unreadable
 from contract.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,20 +21,44 @@ def tfrecord(settings: DataSettings) -> Iterator[RawRecord]:
     """
     import tensorflow as tf  # a client that takes records from another source does without
 
-    path = Path(settings.path)
-    files = sorted(path.glob("*tfrecord*")) if path.is_dir() else [path]
-    if not files or not all(file.is_file() for file in files):
+    folder, names = _files(settings.path)
+    for name in names:
+        place, compression = folder.place(name), "GZIP" if name.endswith(".gz") else ""
+        try:
+            with folder.fetched(name) as path:
+                for index, serialized in enumerate(
+                    tf.data.TFRecordDataset(path, compression).as_numpy_iterator()
+                ):
+                    yield _record(f"{name}-{index:06d}", serialized, settings)
+        except tf.errors.OpError as error:
+            raise DataError(f"Expected a whole TFRecord file in {place}, got: {error.message}.") from error
+        except OSError as error:
+            raise unreadable(place, error) from error
+
+
+def listed(settings: DataSettings) -> Iterator[Entry]:
+    """Yields the state of each of those files.
+
+    Raises:
+        DataError: If there is none.
+    """
+    folder, names = _files(settings.path)
+    return folder.entries(names)
+
+
+def _files(path: str) -> tuple[Folder, list[str]]:
+    folder = places.folder(path)
+    if folder.is_there():
+        names = [name for name in folder.names() if "/" not in name and "tfrecord" in name]
+    else:
+        folder, name = places.file(path)
+        names = [name] if any(folder.entries([name])) else []
+    if not names:
         raise DataError(
             f"Expected a TFRecord file at {path}, or a folder with files *tfrecord*, and there is none. "
             "Change data.path."
         )
-    for file in files:
-        examples = tf.data.TFRecordDataset(str(file), "GZIP" if file.suffix == ".gz" else "")
-        try:
-            for index, serialized in enumerate(examples.as_numpy_iterator()):
-                yield _record(f"{file.name}-{index:06d}", serialized, settings)
-        except tf.errors.OpError as error:
-            raise DataError(f"Expected a whole TFRecord file in {file}, got: {error.message}.") from error
+    return folder, names
 
 
 def _record(name: str, serialized: bytes, settings: DataSettings) -> RawRecord:

@@ -1,9 +1,14 @@
 import gzip
+import hashlib
 import io
 import os
 import pickle
 import shutil
 import struct
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +17,9 @@ import tensorflow as tf
 
 from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
-from components.ingestion import reading
-from contract.errors import DataError
+from components.families.image.sources import published
+from components.ingestion import listing, reading
+from contract.errors import DataError, UnavailableError
 
 FLOWERS = ("daisy", "rose", "tulip")
 
@@ -136,6 +142,28 @@ def test_a_line_that_names_no_file_of_its_own_says_why(folder, tmp_path, picture
     assert len({record.id for record in found}) == len(lines)
     for record, (line, reason) in zip(found, lines.items(), strict=True):
         assert reason in record.problem, line
+
+
+def test_a_table_may_say_the_split_of_a_file_and_what_it_may_say(folder):
+    lines = ("daisy/a.png,daisy,test", "rose/c.webp,rose,", "daisy/2026/05/b.jpg,daisy,validation")
+    (folder / "labels.csv").write_text("\n".join(("path,label,part", *lines)))
+    found = read("image_csv", folder / "labels.csv", split_column="part")
+    assert [(record.id, record.split) for record in found] == [
+        ("daisy/a.png", "test"),
+        ("rose/c.webp", ""),
+        ("line-4", ""),
+    ]
+    assert found[2].problem == "expected the split train, eval, test or none, got 'validation'"
+    assert {record.split for record in read("image_csv", folder / "labels.csv")} == {""}
+
+
+def test_data_whose_splits_are_said_otherwise_is_other_data(folder):
+    digests = set()
+    for split in ("test", "train", ""):
+        (folder / "labels.csv").write_text(f"path,label,part\ndaisy/a.png,daisy,{split}")
+        said = settings("image_csv", folder / "labels.csv", split_column="part")
+        digests.add(reading.digest(sources, said))
+    assert len(digests) == 3
 
 
 def test_a_table_without_its_columns_is_an_error_that_names_them(folder):
@@ -391,6 +419,95 @@ def test_a_damaged_tfrecord_file_is_named(tmp_path):
         read("tfrecord", tmp_path)
     with pytest.raises(DataError, match=r"Expected a TFRecord file at .*none, or a folder with files"):
         read("tfrecord", tmp_path / "none")
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    """Publishes files under the name of a data set, on a server of this machine; returns what it was asked for."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    web, asked = tmp_path / "web", []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(web)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def publish(name, files, folder="", digest=None):
+        web.mkdir(exist_ok=True)
+        for file, content in files.items():
+            (web / file).write_bytes(content)
+        digests = {file: digest or hashlib.sha256(content).hexdigest() for file, content in files.items()}
+        where = published.Published(f"http://127.0.0.1:{server.server_port}/", digests, folder)
+        monkeypatch.setitem(published.PUBLISHED, name, where)
+        return asked
+
+    yield publish
+    server.shutdown()
+    server.server_close()
+
+
+def test_mnist_is_fetched_once_where_it_does_not_lie_on_this_machine(mnist, tmp_path, publish):
+    files = [path for path in mnist.iterdir() if path.is_file()]
+    here = read("idx", mnist)
+    asked = publish("mnist", {path.name: path.read_bytes() for path in files})
+    assert read("idx", tmp_path / "nowhere", download="mnist") == here
+    assert read("idx", tmp_path / "nowhere", download="mnist") == here
+    assert sorted(asked) == sorted(f"/{path.name}" for path in files)
+    found = listing.of(sources, settings("idx", tmp_path / "nowhere", download="mnist"))
+    assert {entry.path for entry in found.entries} == {path.name for path in files}
+    assert [path.name for path in (tmp_path / "home/datasets").iterdir()] == ["mnist"]
+    asked.clear()
+    assert read("idx", mnist, download="mnist") == here
+    assert not asked, "what lies on this machine is what is read"
+
+
+def test_the_archive_of_cifar_10_is_fetched_and_unpacked(tmp_path, publish, colours):
+    batch = {b"labels": [3, 0, 1, 9], b"data": planes_of(colours)}
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as file:
+        for name in ("data_batch_1", "test_batch"):
+            content = of_python_2(batch)
+            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            entry.size = len(content)
+            file.addfile(entry, io.BytesIO(content))
+    publish("cifar10", {"cifar-10-python.tar.gz": archive.getvalue()}, "cifar-10-batches-py")
+    found = read("cifar10", tmp_path / "nowhere", download="cifar10")
+    assert [record.label for record in found] == ["3", "0", "1", "9"] * 2
+    assert np.array_equal(seen(found[1], side=32, channels=3), colours[1])
+
+
+@pytest.mark.parametrize("trouble", ["another digest", "no such file", "no server"])
+def test_what_cannot_be_fetched_leaves_nothing_and_says_which_ways_would_work(
+    mnist, tmp_path, publish, monkeypatch, trouble
+):
+    files = {path.name: path.read_bytes() for path in mnist.iterdir() if path.is_file()}
+    publish("mnist", files, digest="0" * 64 if trouble == "another digest" else None)
+    where = published.PUBLISHED["mnist"]
+    if trouble == "no such file":
+        monkeypatch.setitem(
+            published.PUBLISHED, "mnist", where._replace(files={**where.files, "x": "0" * 64})
+        )
+    if trouble == "no server":
+        monkeypatch.setitem(published.PUBLISHED, "mnist", where._replace(origin="http://127.0.0.1:9/"))
+    with pytest.raises(
+        UnavailableError, match=r"Expected to fetch http://127.0.0.1:\d+/\S+, as data.download"
+    ) as caught:
+        read("idx", tmp_path / "nowhere", download="mnist")
+    assert "install Debian's package dataset-fashion-mnist" in str(caught.value)
+    assert list((tmp_path / "home/datasets").iterdir()) == []
+    publish("mnist", files)
+    assert read("idx", tmp_path / "nowhere", download="mnist") == read("idx", mnist)
+
+
+def test_a_data_set_is_fetched_for_the_source_that_reads_it():
+    image = ImageSettings(height=8, width=8, channels=1)
+    for source, name in (("idx", "cifar10"), ("cifar10", "mnist"), ("image_folder", "mnist")):
+        with pytest.raises(
+            ValueError, match=f"source {source} does not read what download {name} would fetch"
+        ):
+            DataSettings(source=source, path="here", download=name, image=image)
 
 
 def test_every_source_that_needs_a_path_says_so():

@@ -111,6 +111,14 @@ def test_the_header_is_matched_by_the_names_of_the_inputs_wherever_the_columns_s
     assert feature[records.LABEL].int64_list.value[0] == 1
 
 
+def test_a_table_may_say_the_split_of_a_record_and_what_it_may_say(table):
+    path = table("a,test,,1,2,benign", "b,,,1,2,benign", "c,holdout,,1,2,benign")
+    found = read(path, split_column="more")
+    assert [(record.id, record.split) for record in found] == [("a", "test"), ("b", ""), ("line-4", "")]
+    assert found[2].problem == "expected the split train, eval, test or none, got 'holdout'"
+    assert {record.split for record in read(path)} == {""}
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

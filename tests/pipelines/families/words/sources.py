@@ -1,7 +1,7 @@
 import numpy as np
 from plugged.words.data import DataSettings
 
-from components.source import RawRecord
+from components.source import RawRecord, Source
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
 
@@ -14,4 +14,4 @@ def made_up(settings: DataSettings):
         yield RawRecord(f"word-{number:03d}", b"" if number == 7 else f"{word}{number:03d}".encode(), label)
 
 
-SOURCES = {"made_up": made_up}
+SOURCES = {"made_up": Source(made_up, files=lambda settings: ())}

@@ -1,0 +1,138 @@
+"""What is there, told by a listing: of the files of a source nothing is read.
+
+A listing that was seen before, whose content was read then, names that content again: an unchanged source is not read.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from components.families.interface import Sources
+from components.families.sections import DataSettings
+from components.source import Entry
+from components.storage.files import spelled
+from contract import files
+from contract.errors import SHOWN_FAILURES, DataError
+
+# A change within the clock tick of a change before it leaves all times as they are, as the racy files of git's index:
+# https://git-scm.com/docs/racy-git. FAT counts in steps of two seconds, others in one or in milliseconds.
+SETTLED_NS = 3_000_000_000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a source at one moment.
+
+    Attributes:
+        entries: Their states, in the order of their paths.
+        settings: `DataSettings` as JSON: how they are read.
+        taken_ns: When the listing was begun, in Unix time.
+    """
+
+    entries: tuple[Entry, ...]
+    settings: str
+    taken_ns: int
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the entries in hexadecimal digits: another one as soon as any file has changed."""
+        total = hashlib.sha256()
+        for path, *state in self.entries:
+            total.update(f"{path}\0{state}\n".encode("utf-8", "surrogateescape"))
+        return total.hexdigest()
+
+    @property
+    def latest_change_s(self) -> float | None:
+        """When a file was changed last, in Unix time; `None` where there is no file, or nothing says when."""
+        latest = max((entry.ctime_ns or entry.mtime_ns for entry in self.entries), default=0)
+        return latest / 1e9 if latest else None
+
+    @property
+    def tells_changes(self) -> bool:
+        """Whether any change from now on would make another listing."""
+        return all(0 < entry.ctime_ns < self.taken_ns - SETTLED_NS for entry in self.entries)
+
+
+def of(sources: Sources, settings: DataSettings) -> Listing:
+    """Lists the files of the configured source, all of them, and no others.
+
+    Raises:
+        DataError: If the source cannot be found, or not be listed.
+    """
+    taken_ns = time.time_ns()
+    entries = tuple(sorted(sources.SOURCES[settings.source].files(settings)))
+    return Listing(entries, settings.model_dump_json(), taken_ns)
+
+
+def check_unchanged(before: Listing, after: Listing, where: str) -> None:
+    """Checks that what was read between two listings is what both of them list.
+
+    Args:
+        before: Taken before the first file was read.
+        after: Taken after the last one was.
+        where: How a person would call the source.
+
+    Raises:
+        DataError: If a file came, went or changed; the text names them.
+    """
+    if before.digest != after.digest:
+        changes = list(_changes(before, after))
+        more = f"\n  ... and {len(changes) - SHOWN_FAILURES} more" if len(changes) > SHOWN_FAILURES else ""
+        shown = "\n".join(f"  - {change}" for change in changes[:SHOWN_FAILURES])
+        raise DataError(
+            f"Expected {where} to stay as it is while it is read, and {len(changes)} file(s) did not:\n{shown}{more}\n"
+            "When nothing writes there any more, clear `ingest`, which takes the data as it is then."
+        )
+
+
+def _changes(before: Listing, after: Listing) -> Iterator[str]:
+    was, now = ({entry.path: entry for entry in listing.entries} for listing in (before, after))
+    for path in sorted(was.keys() | now.keys()):
+        if was.get(path) != now.get(path):
+            happened = "came" if path not in was else "went" if path not in now else "changed"
+            yield f"{spelled(path)} {happened}"
+
+
+@dataclass(frozen=True)
+class Known:
+    """Which content was behind the listings seen so far; one small file for each, and none is ever changed.
+
+    Attributes:
+        folder: Of those files; made when the first one is written.
+        reader: Digest of the code and the libraries that read the source, since other code may read other records.
+    """
+
+    folder: Path
+    reader: str
+
+    def digest_of(self, listing: Listing) -> str | None:
+        """Returns the digest of the content behind a listing; `None` where it has to be read."""
+        key = self._key(listing)
+        try:
+            found = json.loads(self._path(key).read_bytes())
+            return str(found["content"]) if found["key"] == key else None
+        except (FileNotFoundError, ValueError, TypeError, KeyError):  # not there, or damaged
+            return None
+
+    def remember(self, listing: Listing, content_digest: str) -> None:
+        """Keeps the digest of what was read behind a listing, but where a change could hide from the next one.
+
+        Args:
+            listing: As it was before the first file was read and after the last one was: see `check_unchanged`.
+            content_digest: Of what was read.
+        """
+        if listing.tells_changes:
+            key = self._key(listing)
+            told = {"key": key, "content": content_digest, "files": len(listing.entries)}
+            files.write(self._path(key), json.dumps(told))
+
+    def _key(self, listing: Listing) -> str:
+        parts = (listing.digest, listing.settings, self.reader)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"

@@ -1,0 +1,139 @@
+"""Files of a folder on this machine: nothing in it leads out of it."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from stat import S_ISREG
+from typing import IO
+
+from components.source import Entry
+from components.storage.files import File, is_litter, spelled, unreadable, vanished
+
+
+class Local:
+    """A `Folder` on this machine. Many files are looked at with system calls alone: a path object takes longer.
+
+    Args:
+        root: Path of the folder.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+        self._start = f"{self._root}/".replace("//", "/")
+        self._inside = os.path.realpath(root)
+        self._straight: dict[str, bool] = {}
+
+    def is_there(self) -> bool:
+        """Returns whether there is such a folder."""
+        return self._root.is_dir()
+
+    def place(self, name: str) -> str:
+        """Returns the path of a file; that of the folder, without a name."""
+        return str(self._root / name)
+
+    def names(self) -> Iterator[str]:
+        """Yields the files at any depth: see `Folder`."""
+        return self._below("")
+
+    def _below(self, folder: str) -> Iterator[str]:
+        try:
+            with os.scandir(self._start + folder) as found:
+                children = sorted(
+                    (each.name, each.is_dir(follow_symlinks=False))
+                    for each in found
+                    if not is_litter(each.name)
+                )
+        except OSError as error:
+            raise unreadable(self.place(folder), error) from error
+        for name, is_folder in children:
+            if is_folder:
+                yield from self._below(f"{folder}{name}/")
+            else:
+                yield folder + name
+
+    def exists(self, name: str) -> bool:
+        """Returns whether there is anything with a name: see `Folder`."""
+        try:
+            os.lstat(self._start + name)
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # the last one for a NUL
+            return False
+        return True
+
+    def is_link(self, name: str) -> bool:
+        """Returns whether a file is a link."""
+        return (self._root / name).is_symlink()
+
+    def entries(self, names: Iterable[str]) -> Iterator[Entry]:
+        """Yields the state of each file: see `Folder`."""
+        for name in names:
+            try:
+                found = os.lstat(self._start + name)
+            except (OSError, ValueError):
+                continue
+            yield _entry(name, found)
+            if not S_ISREG(found.st_mode) or not self._is_straight(name):
+                yield from self._target(name, found)
+
+    def _target(self, name: str, link: os.stat_result) -> Iterator[Entry]:
+        """Yields where a path leads: what lies there belongs to the data where that is in the folder."""
+        target = os.path.realpath(self._start + name)
+        inside = Path(target).is_relative_to(self._inside)
+        try:
+            yield _entry(target, os.lstat(target) if inside else link)
+        except OSError:
+            return
+
+    def read(self, names: Iterable[str]) -> Iterator[File]:
+        """Yields each file in turn: see `Folder`."""
+        for name in names:
+            problem = "" if self._is_itself(name) else self._problem_of(name)
+            yield File(name, b"" if problem else self._content(name), problem)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Opens a file for reading: see `Folder`."""
+        return (self._root / name).open("rb")
+
+    def fetched(self, name: str) -> AbstractContextManager[str]:
+        """Returns the path of a file: it is on this machine."""
+        return nullcontext(self._start + name)
+
+    def _is_itself(self, name: str) -> bool:
+        """Returns whether a path is a file, no link to one, and leads through no link."""
+        try:
+            return S_ISREG(os.lstat(self._start + name).st_mode) and self._is_straight(name)
+        except OSError:
+            return False
+
+    def _is_straight(self, name: str) -> bool:
+        """Returns whether the folders on the way to a file are no links: asked once of each, it takes so long."""
+        folder = name.rpartition("/")[0]
+        if folder not in self._straight:
+            way = f"{self._inside}/{folder}".rstrip("/")
+            self._straight[folder] = os.path.realpath(way) == way
+        return self._straight[folder]
+
+    def _problem_of(self, name: str) -> str:
+        """Returns why a path is no file of the folder; empty where it is one, or is gone."""
+        path, target = self._root / name, Path(os.path.realpath(self._start + name))
+        if not target.is_relative_to(self._inside):
+            leads = f"to {spelled(str(target))}"
+            return f"expected a file of the folder, got a link or a path that leads out of it, {leads}"
+        if path.is_symlink() and not target.is_file():
+            return f"expected a file or a link to one, got a link to {spelled(str(path.readlink()))}"
+        if path.exists() and not path.is_file():
+            return "expected a file, got a folder, a device or a pipe"
+        return ""
+
+    def _content(self, name: str) -> bytes:
+        path = self._root / name
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise vanished(str(path)) from error
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+
+def _entry(name: str, found: os.stat_result) -> Entry:
+    return Entry(name, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
