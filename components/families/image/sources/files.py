@@ -1,5 +1,6 @@
 """Files of images: how they are called in a record, how they are read, and which of them are no images at all."""
 
+import errno
 import os
 from pathlib import Path
 from stat import S_ISREG
@@ -8,6 +9,7 @@ from components.source import RawRecord
 from contract.errors import DataError
 
 LITTER = ("Thumbs.db", "desktop.ini")  # what a file manager leaves; .DS_Store is hidden
+OF_ONE_FILE = (errno.EACCES, errno.EPERM, errno.EIO)  # no permission, or a damaged spot on the disk
 
 
 def is_litter(path: Path) -> bool:
@@ -24,10 +26,15 @@ def record_of(path: Path, root: Path, label: str, problem: str) -> RawRecord:
     """Returns the record of a file, called by its place below `root`; it is read where there is no problem.
 
     Raises:
-        DataError: If the file is gone, or may not be read.
+        DataError: If the file is gone, or the system cannot read it at this time.
     """
-    name = spelled(path.relative_to(root).as_posix())
-    return RawRecord(name, b"" if problem else _content(path), spelled(label), problem)
+    name, content = spelled(path.relative_to(root).as_posix()), b""
+    if not problem:
+        try:
+            content = _content(path)
+        except OSError as error:
+            problem = f"expected a file that can be read, got {error.strerror}"
+    return RawRecord(name, content, spelled(label), problem)
 
 
 def is_itself(path: Path) -> bool:
@@ -55,15 +62,17 @@ def problem_of(path: Path, root: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
-    name = spelled(str(path))
+    """Reads a file; what is wrong with this one file is an OSError, what is wrong around it a DataError."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(
-            f"Expected the data to stay as it is while it is read, and {name} has vanished. "
+            f"Expected the data to stay as it is while it is read, and {spelled(str(path))} has vanished. "
             "When nothing writes to the folder any more, clear `ingest`, which takes the data as it is then."
         ) from error
     except OSError as error:
+        if error.errno in OF_ONE_FILE:
+            raise
         raise unreadable(path, error) from error
 
 
