@@ -30,4 +30,4 @@ class RawRecord:
 
 
 class UnusableRecordError(ValueError):
-    """A record cannot be used; the text says what was expected and what is there."""
+    """A record cannot be used; the text says `expected ..., got ...`: what was expected, and what is there instead."""

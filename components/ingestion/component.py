@@ -4,7 +4,7 @@ No `from __future__ import annotations` in a component.py: TFX reads the annotat
 """
 
 import json
-import shutil
+import logging
 
 from tfx import v1 as tfx
 
@@ -12,6 +12,7 @@ from components import plugins, records, runtime
 from components.artifacts import Quarantine, Report
 from components.families import interface as families
 from components.ingestion.ingest import Usable, ingest
+from components.ingestion.quarantine_page import publish
 from components.report import write
 from components.tasks import interface as tasks
 from contract.errors import DataError
@@ -19,6 +20,8 @@ from contract.errors import DataError
 Examples = tfx.types.standard_artifacts.Examples
 OutputArtifact = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
+
+logger = logging.getLogger(__name__)
 
 
 @tfx.dsl.components.component
@@ -38,7 +41,7 @@ def RecordExampleGen(
     Args:
         examples: Splits train, eval and test.
         quarantine: What could not be used.
-        report: Records per split.
+        report: Records per split; what could not be used, and why, as `quarantine.html` and `quarantine.jsonl`.
         sources: Dotted name of the family's module `sources`.
         family: Dotted name of the family's module `ingestion`.
         task: Dotted name of the task's module `labels`.
@@ -66,7 +69,8 @@ def RecordExampleGen(
         )
     except DataError:
         # The artifact of a failed execution is deleted; its reasons are most wanted exactly then.
-        shutil.copytree(quarantine.uri, runtime.current().work_dir / "report", dirs_exist_ok=True)
+        page = publish(quarantine.uri, runtime.current().work_dir / "report", of_family.thumbnail)
+        logger.info("What could not be used, and why: %s", page)
         raise
     examples.split_names = json.dumps(list(records.SPLITS))
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
@@ -75,3 +79,4 @@ def RecordExampleGen(
     quarantine.records = len(result.quarantined)
     metrics = {f"records_{split}": count for split, count in result.counts.items()}
     write(report.uri, metrics={**metrics, "records_quarantined": len(result.quarantined)})
+    publish(quarantine.uri, report.uri, of_family.thumbnail)

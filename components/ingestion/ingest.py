@@ -1,7 +1,5 @@
 """Reads a source, checks each record, writes the splits, and sets aside what cannot be used."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -10,7 +8,7 @@ from typing import Any
 from components import records
 from components.families.interface import Ingestion, Sources
 from components.families.sections import DataSettings
-from components.ingestion import reading
+from components.ingestion import quarantine, reading
 from components.ingestion.spill import Spill
 from components.ingestion.split import split_of
 from components.source import RawRecord, UnusableRecordError
@@ -57,15 +55,6 @@ class Usable:
         return records.example(self.family.features(record, self.settings), label, record.id)
 
 
-def _quarantine(record: RawRecord, reason: str, folder: Path) -> None:
-    name = hashlib.sha256(record.id.encode()).hexdigest()[:16]
-    (folder / "bytes").mkdir(parents=True, exist_ok=True)
-    (folder / "bytes" / name).write_bytes(record.content)
-    line = {"id": record.id, "label": record.label, "reason": reason, "bytes": f"bytes/{name}"}
-    with (folder / "quarantine.jsonl").open("a") as listing:
-        listing.write(json.dumps(line) + "\n")
-
-
 def _check_unchanged(expected: str, read: str, settings: DataSettings) -> None:
     if read != expected:
         raise DataError(
@@ -83,13 +72,11 @@ def _check_outcome(result: IngestionResult, settings: DataSettings) -> None:
             f"Ingestion found no records in {where}. Add data, or change data.source or data.path."
         )
     if bad / (good + bad) > settings.max_quarantined_fraction:
-        shown = "\n".join(
-            f"  - {record}: {reason}" for record, reason in list(result.quarantined.items())[:5]
-        )
         raise DataError(
             f"{bad} of {good + bad} records cannot be used; at most "
-            f"{settings.max_quarantined_fraction:.2%} may be (data.max_quarantined_fraction). First of them:\n"
-            f"{shown}\nFix or remove these records at their source, then clear `ingest`."
+            f"{settings.max_quarantined_fraction:.2%} may be (data.max_quarantined_fraction):\n"
+            f"{quarantine.told(result.quarantined)}\nThe page quarantine.html on the MLflow run of `ingest` shows "
+            "them. Fix or remove them at their source, then clear `ingest`."
         )
     empty = [split for split, count in result.counts.items() if not count]
     if empty:
@@ -111,7 +98,7 @@ def ingest(
     Args:
         usable: The source, and how its records become examples.
         examples_dir: Folder of the Examples artifact.
-        quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
+        quarantine_dir: Gets the unusable records: see `quarantine.opened`.
         expected_digest: `reading.digest` of the data that is meant; `None` takes whatever is there.
 
     Raises:
@@ -121,17 +108,15 @@ def ingest(
     settings = usable.settings
     digest = reading.Digest()
     quarantined: dict[str, str] = {}
-    for folder in (examples_dir, quarantine_dir):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=examples_dir) as file:
+    Path(examples_dir).mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=examples_dir) as file, quarantine.opened(quarantine_dir) as unusable:
         accepted = Spill(file)
         for record in reading.read(usable.sources, settings):
             digest.add(record)
             try:
                 example = usable.example(record)
             except UnusableRecordError as error:
-                quarantined[record.id] = str(error)
-                _quarantine(record, str(error), Path(quarantine_dir))
+                quarantined[record.id] = unusable.add(record, str(error))
             else:
                 split = split_of(record.content_hash, settings)
                 accepted.add(split, record, example.SerializeToString(deterministic=True))
