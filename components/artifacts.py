@@ -6,7 +6,7 @@ from tfx.types.artifact import Artifact, Property, PropertyType
 
 
 class Quarantine(Artifact):
-    """Records that ingestion could not use: `quarantine.jsonl` with a reason each, their bytes in `bytes/`."""
+    """Records that ingestion could not use: `quarantine.jsonl` with a reason each, their first bytes in `bytes/`."""
 
     TYPE_NAME = "Quarantine"
     PROPERTIES: ClassVar = {"records": Property(type=PropertyType.INT)}

@@ -79,4 +79,4 @@ class Source:
 
 
 class UnusableRecordError(ValueError):
-    """A record cannot be used; the text says what was expected and what is there."""
+    """A record cannot be used; the text says `expected ..., got ...`: what was expected, and what is there instead."""

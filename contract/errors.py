@@ -3,6 +3,7 @@
 `explain` turns any exception into such words and such a code.
 """
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -11,6 +12,7 @@ from typing import ClassVar, NoReturn
 from contract import exit_codes
 
 SHOWN_FAILURES = 10  # a message stays readable whatever the size of the data
+FULL_DISK = ("No space left on device", "database or disk is full")  # the system's words, and SQLite's
 
 
 class SlipwayError(Exception):
@@ -93,6 +95,47 @@ def _is_lost_connection(error: BaseException) -> bool:
     )
 
 
+def _says_full_disk(error: BaseException) -> bool:
+    # Libraries pass it on as text.
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return any(words in str(error) for words in FULL_DISK)
+
+
+def _denied(error: BaseException) -> str:
+    """Returns what may not be read or written, and why; nothing of any other error."""
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.filename}: {error.strerror}" if error.filename else ""
+    return str(error) if type(error).__name__ == "PermissionDeniedError" else ""  # TensorFlow's
+
+
+def _around(error: BaseException, tracking_uri: str) -> Failure | None:
+    """Says what is missing around the program, where that is what went wrong."""
+    for cause in _chain(error):
+        if _is_lost_connection(cause):
+            return Failure(
+                f"Expected MLflow at {tracking_uri}, and it does not answer ({cause}). "
+                "Start it with `make up`, or set MLFLOW_TRACKING_URI; then try again.",
+                exit_codes.TEMPORARY,
+                explained=True,
+            )
+        if _says_full_disk(cause):
+            return Failure(
+                f"Expected room on the disk for what is written, and there is none ({cause}). Make some, then try "
+                "again.",
+                exit_codes.TEMPORARY,
+                explained=True,
+            )
+    if denied := _denied(error):
+        return Failure(
+            f"Expected to read and write what a run needs, and the system forbids it ({denied}). Give the user that "
+            "Slipway runs as access, or name another place: all state lies in SLIPWAY_HOME. Then try again.",
+            exit_codes.BAD_SETTINGS,
+            explained=True,
+        )
+    return None
+
+
 def explain(error: BaseException, tracking_uri: str) -> Failure:
     """Says what went wrong.
 
@@ -103,14 +146,8 @@ def explain(error: BaseException, tracking_uri: str) -> Failure:
     for cause in _chain(error):
         if isinstance(cause, SlipwayError):
             return Failure(str(cause), cause.exit_code, explained=True)
-    for cause in _chain(error):
-        if _is_lost_connection(cause):
-            return Failure(
-                f"Expected MLflow at {tracking_uri}, and it does not answer ({cause}). "
-                "Start it with `make up`, or set MLFLOW_TRACKING_URI; then try again.",
-                exit_codes.TEMPORARY,
-                explained=True,
-            )
+    if around := _around(error, tracking_uri):
+        return around
     if isinstance(error, Cancelled):
         return Failure("Cancelled: the process was asked to stop.", exit_codes.CANCELLED, explained=True)
     return Failure(f"{type(error).__name__}: {error}", exit_codes.UNKNOWN, explained=False)

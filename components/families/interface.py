@@ -80,6 +80,13 @@ class Ingestion(Protocol):
             UnusableRecordError: If the record cannot be used; the text is kept with it in quarantine.
         """
 
+    def thumbnail(self, content: bytes) -> bytes | None:
+        """Returns a small PNG of what a person can see of a record that cannot be used; `None` where that is nothing.
+
+        Args:
+            content: Of the record; of a large one the first bytes. It may be anything: this raises nothing.
+        """
+
 
 class Facts(Protocol):
     """What can be expected of an example, as a table with one row for each."""

@@ -4,7 +4,7 @@ No `from __future__ import annotations` in a component.py: TFX reads the annotat
 """
 
 import json
-import shutil
+import logging
 from pathlib import Path
 
 from tfx import v1 as tfx
@@ -15,13 +15,15 @@ from components.families import interface as families
 from components.ingestion import parts
 from components.ingestion.gather import Usable
 from components.ingestion.ingest import ingest
-from components.report import write
+from components.ingestion.quarantine_page import publish
 from components.tasks import interface as tasks
 from contract.errors import DataError
 
 Examples = tfx.types.standard_artifacts.Examples
 OutputArtifact = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
+
+logger = logging.getLogger(__name__)
 
 
 @tfx.dsl.components.component
@@ -42,7 +44,8 @@ def RecordExampleGen(
     Args:
         examples: Splits train, eval and test.
         quarantine: What could not be used.
-        report: Records per split, and which of them a newer span has under another label.
+        report: Records per split; which a newer span has under another label; what could not be used, and why, as
+            `quarantine.html` and `quarantine.jsonl`.
         sources: Dotted name of the family's module `sources`.
         family: Dotted name of the family's module `ingestion`.
         task: Dotted name of the task's module `labels`.
@@ -74,13 +77,13 @@ def RecordExampleGen(
         )
     except DataError:
         # The artifact of a failed execution is deleted; its reasons are most wanted exactly then.
-        shutil.copytree(quarantine.uri, runtime.current().work_dir / "report", dirs_exist_ok=True)
+        page = publish(quarantine.uri, runtime.current().work_dir / "report", of_family.thumbnail)
+        logger.info("What could not be used, and why: %s", page)
         raise
     examples.split_names = json.dumps(list(records.SPLITS))
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("file_format", "tfrecords_gzip")
     examples.set_string_custom_property("source_digest", parts.digest_of(wanted))
     quarantine.records = len(result.quarantined)
-    write(report.uri, metrics=result.metrics())
-    if result.relabelled:
-        (Path(report.uri) / "relabelled.json").write_text(json.dumps(result.relabelled, indent=2))
+    result.write(report.uri)
+    publish(quarantine.uri, report.uri, of_family.thumbnail)

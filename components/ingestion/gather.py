@@ -9,7 +9,7 @@ from typing import IO, Any
 from components import records
 from components.families.interface import Ingestion, Sources
 from components.families.sections import DataSettings
-from components.ingestion import harvest, reading
+from components.ingestion import harvest, quarantine, reading
 from components.ingestion.harvest import Counts, Harvest, Row
 from components.ingestion.parts import Part
 from components.ingestion.split import split_of
@@ -83,9 +83,8 @@ class Gathering:
         Raises:
             DataError: If they are not those of the part's digest.
         """
-        self.folder = folder
         digest = reading.Digest()
-        with (self.folder / harvest.EXAMPLES).open("wb") as file:
+        with (folder / harvest.EXAMPLES).open("wb") as file, quarantine.opened(folder) as self.unusable:
             for record in reading.read(self.usable.sources, self.usable.of(self.part)):
                 digest.add(record)
                 self.read += 1
@@ -97,10 +96,10 @@ class Gathering:
                 else:
                     self._take(record, name, example.SerializeToString(deterministic=True), file)
         _check_unchanged(self.part, str(digest))
-        with (self.folder / harvest.INDEX).open("w") as index:
+        with (folder / harvest.INDEX).open("w") as index:
             index.writelines(json.dumps(row) + "\n" for row in self.rows.values())
         counts = Counts(self.read, self.quarantined, self.duplicates)
-        Harvest(self.folder).seal(counts)
+        Harvest(folder).seal(counts)
 
     def _take(self, record: RawRecord, name: str, example: bytes, file: IO[bytes]) -> None:
         known = self.rows.get(record.content_hash)
@@ -124,21 +123,12 @@ class Gathering:
         self._set_aside(record, name, _conflict(known.label, known.id))
 
     def _set_aside(self, record: RawRecord, name: str, reason: str) -> None:
-        _quarantine(replace(record, id=name), reason, self.folder)
+        self.unusable.add(replace(record, id=name), reason)
         self.quarantined += 1
 
 
 def _conflict(label: str, other: str) -> str:
     return f"expected one label for the same content, got {label!r} too, by {other}"
-
-
-def _quarantine(record: RawRecord, reason: str, folder: Path) -> None:
-    name = hashlib.sha256(record.id.encode()).hexdigest()[:16]
-    (folder / "bytes").mkdir(parents=True, exist_ok=True)
-    (folder / "bytes" / name).write_bytes(record.content)
-    line = {"id": record.id, "label": record.label, "reason": reason, "bytes": f"bytes/{name}"}
-    with (folder / "quarantine.jsonl").open("a") as listing:
-        listing.write(json.dumps(line) + "\n")
 
 
 def _check_unchanged(part: Part, read: str) -> None:

@@ -2,7 +2,7 @@
 
     examples         serialized tf.Examples, one after the other
     index.jsonl      a `Row` for each content, in no order
-    quarantine.jsonl what could not be used, their bytes in `bytes/`
+    quarantine.jsonl what could not be used: see `quarantine.opened`
     harvest.json     counts, and the digests of these files; written last
 
 That of a span is kept from run to run: what is there under its key is either whole or not there.
@@ -16,16 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from components.ingestion import quarantine
 from contract import files
 
 logger = logging.getLogger(__name__)
 
 EXAMPLES = "examples"
 INDEX = "index.jsonl"
-QUARANTINE = "quarantine.jsonl"
-BYTES = "bytes"
 HARVEST = "harvest.json"
 
 
@@ -78,14 +77,13 @@ class Harvest:
         """Returns how many records there were."""
         return Counts(**json.loads((self.folder / HARVEST).read_text())["counts"])
 
-    def quarantined(self) -> list[dict[str, str]]:
-        """Returns what could not be used: id, label, reason, and the name of the file with its bytes."""
-        return [json.loads(line) for line in (self.folder / QUARANTINE).read_text().splitlines()]
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Returns what could not be used, as it is listed."""
+        return [json.loads(line) for line in (self.folder / quarantine.LISTING).read_text().splitlines()]
 
     def seal(self, counts: Counts) -> None:
         """Says that all is there."""
-        (self.folder / QUARANTINE).touch()
-        digests = {name: files.sha256(self.folder / name) for name in (EXAMPLES, INDEX, QUARANTINE)}
+        digests = {name: files.sha256(self.folder / name) for name in (EXAMPLES, INDEX, quarantine.LISTING)}
         (self.folder / HARVEST).write_text(json.dumps({"counts": asdict(counts), "digests": digests}))
 
     def check(self) -> None:

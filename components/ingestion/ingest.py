@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from components import report
 from components.families.sections import DataSettings
-from components.ingestion import harvest
+from components.ingestion import harvest, quarantine
 from components.ingestion.gather import Gathering, Usable
 from components.ingestion.harvest import Harvest
 from components.ingestion.merge import merge
@@ -36,15 +37,19 @@ class IngestionResult:
     spans: int
     read: list[str]
 
-    def metrics(self) -> dict[str, int]:
-        """Returns the numbers of all that."""
-        found = {
+    def write(self, folder: str | Path) -> None:
+        """Writes a report: the numbers of all that, and `relabelled.json` where a newer span holds another label."""
+        metrics = {
             **{f"records_{split}": count for split, count in self.counts.items()},
             "records_quarantined": len(self.quarantined),
             "records_duplicate": self.duplicates,
             "records_relabelled": len(self.relabelled),
         }
-        return found | {"spans": self.spans, "spans_read": len(self.read)} if self.spans else found
+        if self.spans:
+            metrics |= {"spans": self.spans, "spans_read": len(self.read)}
+        report.write(folder, metrics=metrics)
+        if self.relabelled:
+            Path(folder, "relabelled.json").write_text(json.dumps(self.relabelled, indent=2))
 
 
 def _check_outcome(result: IngestionResult, settings: DataSettings) -> None:
@@ -55,13 +60,11 @@ def _check_outcome(result: IngestionResult, settings: DataSettings) -> None:
             f"Ingestion found no records in {where}. Add data, or change data.source or data.path."
         )
     if bad / (good + bad) > settings.max_quarantined_fraction:
-        shown = "\n".join(
-            f"  - {record}: {reason}" for record, reason in list(result.quarantined.items())[:5]
-        )
         raise DataError(
             f"{bad} of {good + bad} records cannot be used; at most "
-            f"{settings.max_quarantined_fraction:.2%} may be (data.max_quarantined_fraction). First of them:\n"
-            f"{shown}\nFix or remove these records at their source, then clear `ingest`."
+            f"{settings.max_quarantined_fraction:.2%} may be (data.max_quarantined_fraction):\n"
+            f"{quarantine.told(result.quarantined)}\nThe page quarantine.html on the MLflow run of `ingest` shows "
+            "them. Fix or remove them at their source, then clear `ingest`."
         )
     empty = [split for split, count in result.counts.items() if not count]
     if empty:
@@ -88,7 +91,7 @@ def ingest(
         usable: The source, and how its records become examples.
         parts: What to read, the oldest first.
         examples_dir: Folder of the Examples artifact.
-        quarantine_dir: Gets `quarantine.jsonl` and the bytes of unusable records.
+        quarantine_dir: Gets the unusable records: see `quarantine.opened`.
         spans_dir: Keeps what was made of each span.
         code: What reads the records: other code reads them anew.
 
@@ -122,11 +125,11 @@ def ingest(
 def _collect_quarantine(harvests: Iterable[Harvest], folder: Path) -> dict[str, str]:
     """Copies what the harvests have set aside; returns the reasons by id."""
     reasons = {}
-    with (folder / harvest.QUARANTINE).open("w") as listing:
+    with (folder / quarantine.LISTING).open("w", encoding="utf-8") as listing:
         for each in harvests:
             for entry in each.quarantined():
                 reasons[entry["id"]] = entry["reason"]
                 listing.write(json.dumps(entry) + "\n")
-            if (each.folder / harvest.BYTES).is_dir():
-                shutil.copytree(each.folder / harvest.BYTES, folder / harvest.BYTES, dirs_exist_ok=True)
+            if (each.folder / quarantine.BYTES).is_dir():
+                shutil.copytree(each.folder / quarantine.BYTES, folder / quarantine.BYTES, dirs_exist_ok=True)
     return reasons

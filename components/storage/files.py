@@ -64,7 +64,7 @@ class Folder(Protocol):
         """Yields each file in turn; one that a link brings from elsewhere is a problem, and so is no file at all.
 
         Raises:
-            DataError: If one is gone, or may not be read.
+            DataError: If one is gone, or the system cannot read it at this time.
         """
 
     def open(self, name: str) -> IO[bytes]:

@@ -1,5 +1,6 @@
 """Files of a folder on this machine: nothing in it leads out of it."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +10,8 @@ from typing import IO
 
 from components.source import Entry
 from components.storage.files import File, is_litter, spelled, unreadable, vanished
+
+OF_ONE_FILE = (errno.EACCES, errno.EPERM, errno.EIO)  # no permission, or a damaged spot on the disk
 
 
 class Local:
@@ -88,7 +91,7 @@ class Local:
         """Yields each file in turn: see `Folder`."""
         for name in names:
             problem = "" if self._is_itself(name) else self._problem_of(name)
-            yield File(name, b"" if problem else self._content(name), problem)
+            yield File(name, b"", problem) if problem else self._file(name)
 
     def open(self, name: str) -> IO[bytes]:
         """Opens a file for reading: see `Folder`."""
@@ -125,13 +128,16 @@ class Local:
             return "expected a file, got a folder, a device or a pipe"
         return ""
 
-    def _content(self, name: str) -> bytes:
+    def _file(self, name: str) -> File:
+        """Reads a file; what is wrong with this one file is its problem, what is wrong around it an error."""
         path = self._root / name
         try:
-            return path.read_bytes()
+            return File(name, path.read_bytes(), "")
         except FileNotFoundError as error:
             raise vanished(str(path)) from error
         except OSError as error:
+            if error.errno in OF_ONE_FILE:
+                return File(name, b"", f"expected a file that can be read, got {error.strerror}")
             raise unreadable(path, error) from error
 
 

@@ -166,8 +166,10 @@ def config_path(name: str) -> Path:
     """Returns the file of a pipeline.
 
     Raises:
-        SettingsError: If there is none.
+        SettingsError: If there is none, or another one that could be meant.
     """
+    if (other := configs_dir() / f"{name}.yml").exists():
+        raise SettingsError(f"Expected {name}.yaml alone for {name}, got {other}. Rename or remove that.")
     if name not in names():
         raise SettingsError(
             f"Expected one of the pipelines {', '.join(names()) or '(none)'}, got {name!r}.{hint(name, names())} "
@@ -191,7 +193,8 @@ def load(name: str, values: Mapping[str, Any] | None = None, where: str = "the v
     path = config_path(name)
     config = parse({"name": name, **_read(path)}, str(path))
     if config.name != name:
-        raise SettingsError(f"{path}: expected name {name!r}, as the file is called, got {config.name!r}.")
+        is_called = f"expected name {name!r}, as the file is called, got {config.name!r}"
+        raise SettingsError(f"{path}: {is_called}. Leave `name` out, or rename the file.")
     if not values:
         return config
     changed = parse(overrides.merged(config, values, where, path), where)

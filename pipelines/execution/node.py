@@ -25,6 +25,12 @@ os.environ.update(environment.for_tensorflow())
 logger = logging.getLogger("pipelines.execution.node")  # not __name__: as a program, that is "__main__"
 
 
+def _explained(error: BaseException) -> errors.Failure:
+    failure = errors.explain(error, tracking_uri())
+    logger.error("%s", failure.message, exc_info=None if failure.explained else error)
+    return failure
+
+
 class Attempt:
     """One attempt at a node: what it came to is a `NodeResult` and an exit code, whatever happens.
 
@@ -50,9 +56,7 @@ class Attempt:
             with exclusive(self.folder, self.node):
                 return self._attempt()
         except Cancelled as error:
-            failure = errors.explain(error, tracking_uri())
-            logger.error("%s", failure.message)
-            return failure.exit_code
+            return _explained(error).exit_code
 
     def _attempt(self) -> int:
         started = time.monotonic()
@@ -61,8 +65,7 @@ class Attempt:
             with self.during:
                 result, code = self._run(), 0
         except (Exception, Cancelled) as error:
-            failure = errors.explain(error, tracking_uri())
-            logger.error("%s", failure.message, exc_info=None if failure.explained else error)
+            failure = _explained(error)
             result, code = NodeResult(FAILED, failure.message, self.url), failure.exit_code
         result = replace(result, seconds=round(time.monotonic() - started, 2))
         self.folder.write_result(self.node, result)
@@ -102,7 +105,10 @@ def run(pipeline: str, run_id: str, node: str) -> int:
         os.environ.update(environment.WITHOUT_GPU)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, cancel)
-    return Attempt(RunFolder.here(pipeline, run_id), node).run()
+    try:
+        return Attempt(RunFolder.here(pipeline, run_id), node).run()
+    except OSError as error:  # of the run's folder, which takes no result then
+        return _explained(error).exit_code
 
 
 def main() -> int:

@@ -1,3 +1,6 @@
+import errno
+import sqlite3
+
 import pytest
 import requests
 
@@ -43,3 +46,39 @@ def test_a_lost_mlflow_is_named_and_may_be_tried_again():
 
 def test_a_bug_keeps_its_traceback():
     assert not errors.explain(KeyError("x"), "").explained
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded", "/data/examples"),
+        RuntimeError("/data/examples/a.gz; No space left on device [while running 'Write']"),
+        sqlite3.OperationalError("database or disk is full"),
+    ],
+    ids=["system", "quota", "library", "database"],
+)
+def test_a_full_disk_is_said_to_be_and_may_be_tried_again(error):
+    found = errors.explain(error, "")
+    assert (found.exit_code, found.explained) == (exit_codes.TEMPORARY, True)
+    assert "Expected room on the disk" in found.message
+    assert str(error) in found.message
+
+
+def test_what_the_system_forbids_is_named_and_does_not_pass_by_itself(tmp_path, mortal):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError) as caught:
+        (tmp_path / "new").mkdir()
+    found = errors.explain(caught.value, "")
+    assert (found.exit_code, found.explained) == (exit_codes.BAD_SETTINGS, True)
+    assert f"the system forbids it ({tmp_path}/new: Permission denied)" in found.message
+    assert "SLIPWAY_HOME" in found.message
+
+
+def test_a_bug_while_something_forbidden_is_handled_keeps_its_traceback():
+    try:
+        raise PermissionError(errno.EACCES, "Permission denied", "/root")
+    except PermissionError:
+        with pytest.raises(KeyError) as caught:
+            {}["x"]
+    assert not errors.explain(caught.value, "").explained

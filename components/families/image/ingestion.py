@@ -6,8 +6,11 @@ import tensorflow as tf
 from components import records
 from components.families.image import pixels
 from components.families.image.data import DataSettings
+from components.families.image.thumbnail import thumbnail
 from components.source import RawRecord, UnusableRecordError
 from serving import pictures
+
+__all__ = ["OPEN_FEATURES", "DataSettings", "features", "thumbnail"]
 
 OPEN_FEATURES = (pixels.IMAGE,)
 

@@ -20,6 +20,7 @@ from components.tasks.classification import facts as label_facts
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
 from components.validation.facts import facts_of
+from contract import errors, exit_codes
 from contract.errors import DataError
 
 
@@ -121,11 +122,30 @@ def test_an_unreadable_record_goes_to_quarantine_with_its_reason_and_its_bytes(
     assert sum(result.counts.values()) == 200
 
 
-def test_a_label_that_is_no_class_goes_to_quarantine(image_folder, tmp_path, classes, run):
-    with pytest.raises(
-        DataError, match=r"(?s)100 of 200 records cannot be used.*expected a label among dark, got 'light'"
-    ):
-        run(image_folder, tmp_path, classes[:1])
+def test_too_many_records_that_cannot_be_used_are_an_error_with_the_reasons_and_where_to_see_them(
+    image_folder, tmp_path, classes, run
+):
+    mixed = shutil.copytree(image_folder, tmp_path / "mixed")
+    (mixed / "dark/zero.png").touch()
+    with pytest.raises(DataError) as caught:
+        run(mixed, tmp_path, classes[:1])
+    first, *reasons, last = str(caught.value).splitlines()
+    assert first.startswith("101 of 201 records cannot be used; at most 1.00% may be (data.max_quarantined")
+    assert reasons == [
+        "  - light/000.png: expected a label among dark, got 'light' (and 99 more like it)",
+        "  - dark/zero.png: expected an image, got an empty file",
+    ]
+    assert last.startswith("The page quarantine.html on the MLflow run of `ingest` shows them.")
+
+
+def test_as_many_as_the_configuration_allows_are_no_error(image_folder, tmp_path, classes, run):
+    mixed = shutil.copytree(image_folder, tmp_path / "mixed")
+    for number in range(2):
+        (mixed / f"dark/zero{number}.png").touch()
+    assert len(run(mixed, tmp_path / "two", classes).quarantined) == 2  # of 202: 0.99 %
+    (mixed / "dark/zero2.png").touch()
+    with pytest.raises(DataError, match="3 of 203 records cannot be used"):
+        run(mixed, tmp_path / "three", classes)
 
 
 def test_a_missing_folder_is_named(tmp_path, classes, run):
@@ -248,3 +268,25 @@ def test_many_bytes_are_written_to_several_files_in_one_order(
     assert names[-1] == f"data_tfrecord-{len(names) - 1:05d}-of-{len(names):05d}.gz"
     for split in records.SPLITS:
         assert ordered(tmp_path / "several/examples", split) == ordered(tmp_path / "one/examples", split)
+
+
+def test_a_disk_that_is_full_is_said_to_be_wherever_that_shows_and_with_more_room_it_works(
+    image_folder, tmp_path, classes, small_disk, run
+):
+    disk, stages, failures = tmp_path / "disk", set(), []
+    disk.mkdir()
+    for kilobytes in range(16, 1000, 8):
+        small_disk(disk, kilobytes)
+        try:
+            result = run(image_folder, disk, classes)
+            break
+        except Exception as error:
+            stages.add(type(error).__module__.partition(".")[0])
+            failures.append(errors.explain(error, ""))
+            shutil.rmtree(disk / "examples", ignore_errors=True)  # as TFX does
+    assert {each.exit_code for each in failures} == {exit_codes.TEMPORARY}
+    assert all(each.message.startswith("Expected room on the disk for what is written") for each in failures)
+    assert stages == {"builtins", "tensorflow"}, "full while records were read, and while they were written"
+    for split, count in result.counts.items():
+        assert records.count(disk / "examples", split) == count
+    assert sum(result.counts.values()) == 200

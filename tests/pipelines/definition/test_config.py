@@ -181,6 +181,30 @@ def test_a_mistake_in_the_file_names_the_file(configs, text, message):
     assert str(configs / "toy.yaml") in str(error.value)
 
 
+def test_two_files_of_one_pipeline_are_an_error_that_names_the_one_that_does_not_count(configs):
+    (configs / "toy.yaml").write_text(GOOD)
+    (configs / "toy.yml").write_text(GOOD)
+    with pytest.raises(
+        SettingsError, match=r"Expected toy.yaml alone for toy, got .*/toy.yml. Rename or rem"
+    ):
+        config.load("toy")
+    (configs / "toy.yaml").unlink()
+    with pytest.raises(
+        SettingsError, match=r"Expected toy.yaml alone for toy, got .*/toy.yml. Rename or rem"
+    ):
+        config.load("toy")
+
+
+def test_a_copied_file_that_keeps_the_name_of_the_first_is_an_error(configs):
+    (configs / "toy.yaml").write_text("name: toy\n" + GOOD)
+    (configs / "copy.yaml").write_text("name: toy\n" + GOOD)
+    with pytest.raises(
+        SettingsError, match=r"copy.yaml: expected name 'copy', as the file is called, got 'toy'"
+    ):
+        config.load("copy")
+    assert config.load("toy").name == "toy"
+
+
 def test_a_file_that_is_not_utf_8_is_named(configs):
     (configs / "toy.yaml").write_bytes(b"description: Gr\xf6\xdfe\n")
     with pytest.raises(SettingsError, match=r"toy\.yaml is not YAML"):

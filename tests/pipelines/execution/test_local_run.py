@@ -152,6 +152,18 @@ def as_a_process(prepared, monkeypatch):
         signal.signal(number, handler)
 
 
+def test_a_run_folder_that_cannot_be_written_is_named_and_once_it_can_the_node_runs(
+    prepared, as_a_process, mortal, caplog
+):
+    nodes = prepared.path / "nodes"
+    nodes.mkdir()
+    nodes.chmod(0o500)
+    assert as_a_process("make") == exit_codes.BAD_SETTINGS
+    assert f"the system forbids it ({nodes}/make.lock: Permission denied)" in caplog.text
+    nodes.chmod(0o700)
+    assert as_a_process("make") == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_process_of_one_node_cancels_it(prepared, tiny, as_a_process, number):
     tiny.change("double", "    write(", f"    import os; os.kill(os.getpid(), {number:d})\n    write(")

@@ -1,7 +1,11 @@
 """Which data a run uses, and which schema it holds it to: the real nodes, from `prepare` to `validate`."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from pipelines.execution import local_run
 from pipelines.execution.node import Attempt
 from pipelines.runs import accepted_schema, close, resume
 
+PROJECT = Path(__file__).parents[3]
 DATA_NODES = ("ingest", "statistics", "schema", "anomalies", "validate")
 PIPELINE = """
 data:
@@ -120,6 +125,21 @@ def runs_of(folder):
 SUCCEEDED = dict.fromkeys(DATA_NODES, "succeeded")
 
 
+def shown_by_ingest(folder):
+    """What the MLflow run of `ingest` shows: texts by name."""
+    client = MlflowClient(tracking_uri=folder.require(RUN)["tracking_uri"])
+    run_id = runs_of(folder)["ingest"].info.run_id
+    found = [each.path for each in client.list_artifacts(run_id)]
+    return {name: Path(client.download_artifacts(run_id, name)).read_text() for name in found}
+
+
+def of_first(shades):
+    """What the first run has left, and every artifact: contents by path."""
+    folder = shades.folder("first")
+    roots = (folder.path, folder.pipeline_dir / "artifacts")
+    return {path: path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
+
+
 def test_after_a_failed_validation_repairing_the_files_and_going_on_from_ingest_works(shades):
     for copy in ("dark/000.png", "dark/001.png"):
         same_picture = (shades.images / "dark/002.png").read_bytes() + copy.encode()  # in another file
@@ -158,6 +178,129 @@ def test_a_run_whose_ingest_is_done_keeps_its_data(shades):
     assert shades.go_on("first", "statistics") == SUCCEEDED
     assert shades.folder("first").require(RUN) == before
     assert shades.cached_from("first")["statistics"] == "first"
+
+
+def test_a_bad_file_is_shown_on_the_run_of_ingest_and_fails_no_validation(shades):
+    (shades.images / "dark/<script>.png").write_bytes(b"no image" + b"private" * 99)
+    assert shades.start("second") == 0
+    folder = shades.folder("second")
+    assert folder.results()["ingest"].metrics["records_quarantined"] == 1
+    shown = shown_by_ingest(folder)
+    assert shown.keys() == {"metrics.json", "parameters.json", "quarantine.html", "quarantine.jsonl"}
+    assert "dark/&lt;script&gt;.png" in shown["quarantine.html"]
+    assert json.loads(shown["quarantine.jsonl"])["reason"].startswith("expected an image (PNG, ")
+    assert shown["quarantine.html"].count("private") <= 4, "a look at its first bytes, and no more"
+
+
+def test_too_many_bad_files_fail_ingest_and_its_run_shows_them_until_they_are_gone(shades):
+    for number in range(2):
+        (shades.images / f"dark/bad{number}.png").write_bytes(b"private" * 99)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    folder = shades.folder("second")
+    reason = folder.results()["ingest"].reason
+    assert "2 of 122 records cannot be used; at most 1.00% may be" in reason
+    assert "dark/bad0.png: expected an image (PNG, " in reason
+    assert "The page quarantine.html on the MLflow run of `ingest` shows them." in reason
+    shown = shown_by_ingest(folder)
+    assert shown.keys() == {"quarantine.html", "quarantine.jsonl"}
+    assert "2 records cannot be used" in shown["quarantine.html"]
+
+    for number in range(2):
+        (shades.images / f"dark/bad{number}.png").unlink()
+    assert shades.go_on("second", "ingest") == SUCCEEDED
+    shown = shown_by_ingest(folder)
+    assert "0 records cannot be used" in shown["quarantine.html"]
+    assert not shown["quarantine.jsonl"]
+
+
+def test_a_disk_that_is_full_fails_ingest_and_once_there_is_room_it_works(shades, small_disk):
+    home = shades.folder("first").pipeline_dir.parents[1]
+    home.rename(home.with_name("on another disk"))
+    home.mkdir()
+    small_disk(home, kilobytes=100_000)
+    shutil.copytree(home.with_name("on another disk"), home, dirs_exist_ok=True)
+    (shades.images / "dark/noise.png").write_bytes(np.random.default_rng(1).bytes(4_000_000))
+    before = of_first(shades)
+    assert shades.start("second", nodes=()) == 0
+    with (home / "filler").open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, shutil.disk_usage(home).free - 1_000_000)
+
+    folder = shades.folder("second")
+    assert Attempt(folder, "ingest").run() == exit_codes.TEMPORARY
+    assert "Expected room on the disk" in folder.results()["ingest"].reason
+    assert "No space left on device" in folder.results()["ingest"].reason
+    assert of_first(shades).items() >= before.items()
+
+    (home / "filler").unlink()
+    assert shades.go_on("second", "ingest") == SUCCEEDED
+    assert folder.results()["ingest"].metrics["records_quarantined"] == 1
+    assert of_first(shades).items() >= before.items()
+
+
+KILLED = """
+import sys
+from components.families.image import ingestion
+from contract.run_folder import RunFolder
+from pipelines.execution.node import Attempt
+
+features, seen = ingestion.features, []
+
+def slow(record, settings):
+    seen.append(record)
+    if len(seen) == 50:
+        print("half-way", flush=True)
+        sys.stdin.read()
+    return features(record, settings)
+
+ingestion.features = slow
+Attempt(RunFolder.here("shades", "second"), "ingest").run()
+"""
+
+
+def test_what_is_left_of_an_ingest_that_was_killed_is_nobody_s_data(shades):
+    shades.draw("dark/new.png", base=40)
+    folder = shades.folder("second")
+    assert shades.start("second", nodes=()) == 0
+    before = of_first(shades)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert any(line == "half-way\n" for line in process.stdout)
+        process.kill()
+
+    assert "ingest" not in folder.results()
+    assert shades.go_on("second", "ingest") == SUCCEEDED
+    assert set(shades.cached_from("second").values()) == {""}
+    metrics = folder.results()["ingest"].metrics
+    assert sum(metrics[f"records_{split}"] for split in ("train", "eval", "test")) == 121
+    assert of_first(shades).items() >= before.items()
+
+
+def test_a_state_folder_that_cannot_be_written_is_named_and_once_it_can_the_run_works(shades, mortal):
+    shades.draw("dark/new.png", base=40)
+    folder = shades.folder("second")
+    folder.path.parent.chmod(0o500)
+    answer = CliRunner().invoke(main, ["run", "shades"])
+    assert answer.exit_code == exit_codes.BAD_SETTINGS, answer.output
+    assert f"the system forbids it ({folder.path.parent}" in answer.output
+    folder.path.parent.chmod(0o700)
+
+    assert shades.start("second", nodes=()) == 0
+    ingested = folder.pipeline_dir / "artifacts/ingest"
+    for path in (ingested, *ingested.iterdir()):
+        path.chmod(0o500)
+    before = of_first(shades)
+    assert Attempt(folder, "ingest").run() == exit_codes.BAD_SETTINGS
+    assert str(ingested) in folder.results()["ingest"].reason
+    for path in (ingested, *ingested.iterdir()):
+        path.chmod(0o700)
+    assert shades.go_on("second", "ingest") == SUCCEEDED
+    assert of_first(shades).items() >= before.items()
 
 
 def test_what_succeeded_on_data_that_the_run_no_longer_names_is_not_used_and_fails_the_run(shades):

@@ -251,12 +251,14 @@ def test_an_image_that_cannot_be_learned_from_is_set_aside_with_its_reason(name,
 
 
 def test_no_bad_file_is_among_the_examples_and_each_is_in_quarantine_with_its_reason(
-    image_folder, photo, saved, tmp_path, ingested
+    image_folder, photo, saved, tmp_path, ingested, mortal
 ):
     folder = shutil.copytree(image_folder, tmp_path / "images")
     for name, (made, _) in BAD.items():
         (folder / "dark" / f"{name}.png").write_bytes(made(photo, saved))
     (folder / "dark/out.png").symlink_to("/etc/hostname")
+    (folder / "dark/closed.png").write_bytes(saved(photo, "PNG"))
+    (folder / "dark/closed.png").chmod(0)
     shutil.copytree(folder / "light", folder / "lihgt")
     said = settings(1, side=8, source="image_folder", path=str(folder), max_quarantined_fraction=0.6)
     usable = Usable(sources, ingestion, labels, said, TargetSettings(classes=["dark", "light"]))
@@ -268,10 +270,11 @@ def test_no_bad_file_is_among_the_examples_and_each_is_in_quarantine_with_its_re
     for name, (_, reason) in BAD.items():
         assert reason in result.quarantined.pop(f"dark/{name}.png")
     assert "leads out of it, to /etc/hostname" in result.quarantined.pop("dark/out.png")
+    assert "that can be read, got Permission denied" in result.quarantined.pop("dark/closed.png")
     reasons = set(result.quarantined.values())
     assert reasons == {"expected a label among dark, light, got 'lihgt'"}
     lines = (tmp_path / "quarantine/quarantine.jsonl").read_text().splitlines()
-    assert len(lines) == len(BAD) + 1 + len(list((folder / "light").iterdir()))
+    assert len(lines) == len(BAD) + 2 + len(list((folder / "light").iterdir()))
 
 
 def test_an_image_whose_rim_alone_shows_something_is_blank_once_it_is_cropped(saved):

@@ -104,9 +104,21 @@ def test_a_pipe_is_not_waited_for(folder):
     assert record.problem == "expected a file, got a folder, a device or a pipe"
 
 
-def test_a_file_that_cannot_be_read_is_named():
-    with pytest.raises(DataError, match=r"Expected to read /proc/self/task/\d+/\S+, and that fails: "):
-        read("image_folder", "/proc/self/task")  # has files that nobody can read, root included
+def test_a_file_that_cannot_be_read_says_so_and_takes_no_other_along(folder, mortal):
+    (folder / "daisy/a.png").chmod(0)
+    found = {record.id: (record.problem, bool(record.content)) for record in read("image_folder", folder)}
+    assert found == {
+        "daisy/2026/05/b.jpg": ("", True),
+        "daisy/a.png": ("expected a file that can be read, got Permission denied", False),
+        "rose/c.webp": ("", True),
+    }
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_that_names_it(folder, mortal):
+    (folder / "daisy").chmod(0)
+    with pytest.raises(DataError, match=r"Expected to read .*/daisy, and that fails: Permission denied"):
+        read("image_folder", folder)
+    (folder / "daisy").chmod(0o755)
 
 
 def test_a_table_names_files_and_labels_by_the_columns_of_the_configuration(folder):
