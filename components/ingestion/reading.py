@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from components.families.interface import Sources
 from components.families.sections import DataSettings
 from components.ingestion import listing
+from components.ingestion.listing import Listing
 from components.source import RawRecord
 
 
@@ -34,13 +35,18 @@ def read(sources: Sources, settings: DataSettings) -> Iterator[RawRecord]:
     return sources.SOURCES[settings.source].records(settings)
 
 
-def digest(sources: Sources, settings: DataSettings) -> str:
-    """Returns the `Digest` of all records as they are now.
+def digest(sources: Sources, settings: DataSettings, before: Listing | None = None) -> str:
+    """Returns the `Digest` of all records.
+
+    Args:
+        sources: Of the family.
+        settings: Which source, and how it is read.
+        before: What the source is to hold; what it holds now, if left out.
 
     Raises:
-        DataError: If the source cannot be found, or changes while it is read.
+        DataError: If the source cannot be found, is not as it is listed, or changes while it is read.
     """
-    before, total = listing.of(sources, settings), Digest()
+    before, total = before or listing.of(sources, settings), Digest()
     for record in read(sources, settings):
         total.add(record)
     listing.check_unchanged(before, listing.of(sources, settings), settings.path or settings.source)

@@ -75,7 +75,7 @@ class _Seen:
         found = listing.of(self.sources, settings)
         digest = self.known.digest_of(found)
         if digest is None:
-            digest = reading.digest(self.sources, settings)
+            digest = reading.digest(self.sources, settings, found)
             self.known.remember(found, digest)
         else:
             logger.info("%s is as it was when it was read before", span or path or settings.source)

@@ -286,6 +286,16 @@ def test_a_source_that_changes_while_it_is_read_is_named_file_by_file(folder):
     assert reading.digest(of_images, settings(folder))
 
 
+def test_what_came_between_a_listing_and_its_reading_is_not_read_as_if_it_had_been_listed(folder):
+    before = listed(folder)
+    (folder / "rose/guest.png").write_bytes(b"stays for a moment")
+    with pytest.raises(DataError, match=r"1 file\(s\) did not:\n  - rose/guest.png came"):
+        reading.digest(of_images, settings(folder), before)
+    (folder / "rose/guest.png").unlink()
+    assert listed(folder).digest == before.digest, "as if nothing had ever been there"
+    assert reading.digest(of_images, settings(folder), before) == reading.digest(of_images, settings(folder))
+
+
 def test_only_some_of_many_changes_are_named(folder):
     before = listed(folder)
     for number in range(30):

@@ -178,6 +178,23 @@ def test_data_whose_splits_are_said_otherwise_is_other_data(folder):
     assert len(digests) == 3
 
 
+def test_a_table_may_name_files_and_labels_that_are_not_utf_8(folder):
+    (folder / "daisy/a.png").rename(folder / "daisy" / os.fsdecode(b"\xff.png"))
+    (folder / "labels.csv").write_bytes(
+        b"path,label,part\ndaisy/\xff.png,ros\xe9,\ndaisy/\xfe.png,rose,\xe9\n"
+    )
+    found = read("image_csv", folder / "labels.csv", split_column="part")
+    assert [(record.id, record.label) for record in found] == [
+        (r"daisy/\xff.png", r"ros\xe9"),
+        ("line-3", ""),
+    ]
+    assert found[1].problem == r"expected the file daisy/\xfe.png beside the table, and there is none"
+    paths = [
+        entry.path for entry in listing.of(sources, settings("image_csv", folder / "labels.csv")).entries
+    ]
+    assert paths == [os.fsdecode(b"daisy/\xff.png"), "labels.csv"]
+
+
 def test_a_table_without_its_columns_is_an_error_that_names_them(folder):
     (folder / "labels.csv").write_text("file,label\n")
     with pytest.raises(
