@@ -1,10 +1,13 @@
 """Sections of the configuration that every family extends by what is particular to its records."""
 
-from typing import Literal
+import hashlib
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.settings import Section
+
+SLACK = 1e-9  # shares such as 0.1 have no exact binary form
 
 
 class SpanSettings(Section):
@@ -65,10 +68,30 @@ class ValidationSettings(Section):
 
 
 class AugmentationSettings(Section):
-    """How many augmented copies the train split gets. Evaluation data is never touched."""
+    """How many augmented copies the train split gets, and where. Evaluation data is never touched.
+
+    What a family adds is its policy: what is done to a record.
+    """
 
     factor: int = Field(3, ge=1, le=50, title="Augmentation factor")
     """Size of the train split as a multiple; 1 adds none."""
 
     seed: int = Field(17, ge=0)
     """The same seed and data give the same copies."""
+
+    balance: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    """By label, its share of the enlarged train split; labels that are not named divide the rest among them as before.
+    Empty: every record gets as many copies as any other."""
+
+    @property
+    def policy_version(self) -> str:
+        """Digest of what is done to a record, not of how often: the same for the same policy."""
+        policy = self.model_dump_json(exclude=set(AugmentationSettings.model_fields))
+        return hashlib.sha256(policy.encode()).hexdigest()[:12]
+
+    @field_validator("balance")
+    @classmethod
+    def _at_most_the_whole(cls, balance: dict[str, float]) -> dict[str, float]:
+        if (total := sum(balance.values())) > 1 + SLACK:
+            raise ValueError(f"expected shares that add up to 1 at most, got {total:g}")
+        return balance

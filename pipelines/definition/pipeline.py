@@ -8,6 +8,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel, standard_artifacts
 
 from components import plugins, records
+from components.augmentation import balance
 from components.augmentation.component import ExampleAugmenter
 from components.compression.component import Compressor
 from components.compression.settings import CompressionSettings
@@ -94,11 +95,17 @@ def _validate(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, B
 def _augment(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
     """Adds the node where the family augments its data."""
     if augmentation := config.section("augment"):
+        labels = config.task_module("labels")
+        balance.targets(
+            plugins.load(labels, tasks.Labels), config.target, augmentation
+        )  # now, not after ingestion
         nodes[AUGMENT] = ExampleAugmenter(
             examples=nodes[INGEST].outputs["examples"],
             family=config.family_module("augmentation"),
+            task=labels,
             settings=augmentation.model_dump_json(),
             record=config.record.model_dump_json(),
+            target=config.target.model_dump_json(),
         ).with_id(AUGMENT)
         nodes[AUGMENT].add_upstream_node(nodes[VALIDATE])
 
