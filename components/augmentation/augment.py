@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components import records
 from components.augmentation.balance import Copies
-from components.families.interface import Augmentation
+from components.families.interface import Augmentation, Change
 
 BATCH = 256
 
@@ -34,9 +34,10 @@ def augment(
     Returns:
         Number of examples in the written splits.
     """
+    change = _unchanged if settings.mode == "online" else family.change(record, settings)
     every = itertools.chain(
         records.read_serialized(examples_dir, "train"),
-        _copied(examples_dir, copies, family.change(record, settings)),
+        _copied(examples_dir, copies, change),
     )
     counts = {"train": records.write_serialized(target_dir, "train", every)}
     shutil.copytree(Path(examples_dir) / "Split-eval", Path(target_dir) / "Split-eval", dirs_exist_ok=True)
@@ -44,7 +45,12 @@ def augment(
     return counts
 
 
-def _copied(examples_dir: str, copies: Copies, change: Any) -> Iterator[bytes]:
+def _unchanged(original: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Leaves a copy as the original is: training changes it."""
+    return {}
+
+
+def _copied(examples_dir: str, copies: Copies, change: Change) -> Iterator[bytes]:
     def wanted() -> Iterator[tuple[list[bytes], list[int]]]:
         for number in range(1, copies.most + 1):
             originals = records.read_serialized(examples_dir, "train")

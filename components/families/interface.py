@@ -122,6 +122,13 @@ class Augmentation(Protocol):
             settings: The family's `AugmentationSettings`: the policy, and the seed.
         """
 
+    def online(self, record: Any, settings: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Returns what changes one record while training: the same policy on what the network takes.
+
+        It takes that, `[...]` without the dimension of the batch, and a key, int64 `[]`; each key gives another change,
+        and the same key the same one.
+        """
+
     def preview(self, examples: Sequence[tf.train.Example], folder: Path, record: Any, settings: Any) -> None:
         """Adds pages or pictures that show what each operation does to a few examples, and what all of them do.
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.settings import Section
 
@@ -73,11 +73,20 @@ class AugmentationSettings(Section):
     What a family adds is its policy: what is done to a record.
     """
 
+    mode: Literal["materialized", "online"] = "materialized"
+    """materialized: copies are made once and stored. online: copies are stored as they are, and training changes every
+    record, originals too, anew in each epoch."""
+
     factor: int = Field(3, ge=1, le=50, title="Augmentation factor")
     """Size of the train split as a multiple; 1 adds none."""
 
     seed: int = Field(17, ge=0)
-    """The same seed and data give the same copies."""
+    """The same seed and data give the same copies; `online` takes the seed of the training."""
+
+    mixup_alpha: float = Field(0.0, ge=0, le=10)
+    """Mixes pairs of records and their labels (Zhang et al., 2017, arXiv:1710.09412), with a share drawn from
+    Beta(alpha, alpha): near 0 one of both prevails, at 1 every share is as likely. `online` alone, where labels may be
+    soft. 0: none."""
 
     balance: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     """By label, its share of the enlarged train split; labels that are not named divide the rest among them as before.
@@ -85,8 +94,8 @@ class AugmentationSettings(Section):
 
     @property
     def policy_version(self) -> str:
-        """Digest of what is done to a record, not of how often: the same for the same policy."""
-        policy = self.model_dump_json(exclude=set(AugmentationSettings.model_fields))
+        """Digest of what is done to a record, not of where and how often: the same for the same policy."""
+        policy = self.model_dump_json(exclude={"mode", "factor", "seed", "balance"})
         return hashlib.sha256(policy.encode()).hexdigest()[:12]
 
     @field_validator("balance")
@@ -95,3 +104,12 @@ class AugmentationSettings(Section):
         if (total := sum(balance.values())) > 1 + SLACK:
             raise ValueError(f"expected shares that add up to 1 at most, got {total:g}")
         return balance
+
+    @model_validator(mode="after")
+    def _labels_are_soft_in_training_alone(self) -> "AugmentationSettings":
+        if self.mixup_alpha and self.mode != "online":
+            raise ValueError(
+                f"expected mode online for a mixup_alpha of {self.mixup_alpha:g}, got {self.mode}: a stored record has "
+                "one label"
+            )
+        return self

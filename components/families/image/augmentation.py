@@ -1,6 +1,6 @@
 """Random, label-preserving changes to images, by the policy that the configuration composes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -13,7 +13,7 @@ from components.families.image.preview import draw
 from components.families.image.settings import AugmentationSettings
 from components.families.interface import Change
 
-__all__ = ["AugmentationSettings", "RecordSettings", "change", "preview"]
+__all__ = ["AugmentationSettings", "RecordSettings", "change", "online", "preview"]
 
 PARSED = {name: tf.io.FixedLenFeature([], tf.string) for name in (pixels.IMAGE, records.ID)}
 
@@ -29,6 +29,18 @@ def change(record: RecordSettings, settings: AugmentationSettings) -> Change:
         return {pixels.IMAGE: tf.io.encode_png(tf.cast(image, tf.uint8), compression=1)}
 
     return copy_of
+
+
+def online(
+    record: RecordSettings, settings: AugmentationSettings
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Returns what changes an image in the network's range, float32 `[height, width, channels]` in [0, 1]."""
+    changed = composition.composed(settings.operations)
+
+    def varied(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        return pixels.scale(changed(tf.round(image * pixels.MAX_INTENSITY), key))
+
+    return varied
 
 
 def preview(

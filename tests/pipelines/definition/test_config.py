@@ -205,6 +205,11 @@ def test_promotion_may_be_tightened_for_a_run_and_not_loosened(configs):
             id="shares of more than the whole",
         ),
         pytest.param(
+            GOOD + "augment: {mixup_alpha: 0.2}\n",
+            "augment: expected mode online for a mixup_alpha of 0.2, got materialized: a stored record has one label",
+            id="labels that cannot be stored",
+        ),
+        pytest.param(
             GOOD + "augment: {balance: {0: 0.7}}\n",
             "expected text, got 0. Put it in quotes",
             id="a number for a label",

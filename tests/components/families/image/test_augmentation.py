@@ -83,7 +83,7 @@ def test_a_copy_is_an_image_of_its_own_with_the_label_of_its_original(augmented)
     assert len(files) == len(found)
 
 
-def test_no_file_of_an_earlier_number_of_shards_or_order_is_needed_for_the_same_bytes(
+def test_copies_are_byte_for_byte_the_same_in_any_number_of_files_and_any_order(
     originals, augmented, tmp_path
 ):
     third = len(originals) // 3
@@ -119,9 +119,19 @@ def test_another_seed_gives_other_copies_of_the_same_originals(examples_dir, aug
     assert changed == {name for name in before if "#" in name}
 
 
+def test_where_training_changes_records_copies_are_stored_as_they_are(examples_dir, originals, tmp_path):
+    enlarged(examples_dir, tmp_path, RICH.model_copy(update={"mode": "online"}))
+    found = {name: tf.train.Example.FromString(each) for name, each in by_id(tmp_path).items()}
+    assert len(found) == 3 * len(originals)
+    for name, example in found.items():
+        assert pixels.file_of(example) == pixels.file_of(found[name.partition("#")[0]])
+
+
 def test_the_version_of_a_policy_is_that_of_its_operations_alone():
     version = RICH.policy_version
-    again = AugmentationSettings(factor=7, seed=3, balance={"dark": 0.6}, operations=RICH.operations)
+    again = AugmentationSettings(
+        mode="online", factor=7, seed=3, balance={"dark": 0.6}, operations=RICH.operations
+    )
     assert version == again.policy_version
     assert version != AugmentationSettings(operations=RICH.operations[:-1]).policy_version
     assert (
