@@ -81,7 +81,8 @@ def _copied(examples_dir: str, copies: Copies, change: Change) -> Iterator[bytes
 
 def _copy(original: bytes, number: int, features: Mapping[str, bytes]) -> bytes:
     example = tf.train.Example.FromString(original)
-    features = {**features, records.ID: f"{records.id_of(example)}#{number}".encode()}
-    for name, value in features.items():
-        example.features.feature[name].bytes_list.value[0] = value
+    changed = {**features, records.ID: f"{records.id_of(example)}#{number}".encode()}
+    held = example.features.feature
+    for name, value in changed.items():
+        held[name].bytes_list.value[0] = value
     return bytes(example.SerializeToString(deterministic=True))
