@@ -39,10 +39,19 @@ def augment(
         records.read_serialized(examples_dir, "train"),
         _copied(examples_dir, copies, change),
     )
-    counts = {"train": records.write_serialized(target_dir, "train", every)}
+    count, size = (settings.factor * each for each in _extent(examples_dir))
+    counts = {"train": records.write_serialized(target_dir, "train", every, count=count, size=size)}
     shutil.copytree(Path(examples_dir) / "Split-eval", Path(target_dir) / "Split-eval", dirs_exist_ok=True)
     counts["eval"] = records.count(target_dir, "eval")
     return counts
+
+
+def _extent(examples_dir: str) -> tuple[int, int]:
+    """Returns the number of originals, and their bytes."""
+    count = size = 0
+    for original in records.read_serialized(examples_dir, "train"):
+        count, size = count + 1, size + len(original)
+    return count, size
 
 
 def _unchanged(original: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:

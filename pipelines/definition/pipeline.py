@@ -97,9 +97,8 @@ def _augment(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
     augmentation = config.section("augment")
     if isinstance(augmentation, AugmentationSettings):
         labels = config.task_module("labels")
-        balance.targets(
-            plugins.load(labels, tasks.Labels), config.target, augmentation
-        )  # now, not after ingestion
+        # A wrong label is refused now, not once the data has been read.
+        balance.targets(plugins.load(labels, tasks.Labels), config.target, augmentation)
         nodes[AUGMENT] = ExampleAugmenter(
             examples=nodes[INGEST].outputs["examples"],
             family=config.family_module("augmentation"),
