@@ -23,7 +23,9 @@ def defined(operations=TURNED, class_weight="none", **policy):
 
 def epochs(definition, examples_dir, *, seed=17, count=2):
     data = definition.train_set(str(examples_dir), {}, batch_size=16, seed=seed)
-    return [[tuple(map(np.asarray, batch)) for batch in data] for _ in range(count)]
+    # Repeated, as training reads it.
+    batches = [tuple(map(np.asarray, batch)) for batch in data.repeat(count)]
+    return [batches[start : start + len(data)] for start in range(0, len(batches), len(data))]
 
 
 def images(epoch):
@@ -37,6 +39,7 @@ def of_records(epoch):
 
 def test_every_epoch_has_variations_of_its_own_in_the_range_of_the_network(examples_dir):
     first, second = epochs(defined(), examples_dir)
+    assert len(first) == len(second)
     assert set(of_records(first)).isdisjoint(of_records(second))
     assert images(first).shape == images(second).shape
     assert images(first).min() >= 0
