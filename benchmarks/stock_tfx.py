@@ -12,8 +12,7 @@ import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 
 from components.tasks.classification import evaluation
-from pipelines.definition import config
-from pipelines.definition.pipeline import training_arguments
+from pipelines.definition import arguments, config
 
 
 def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
@@ -31,7 +30,7 @@ def pipeline(examples_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
         schema=schema.outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config=training_arguments(digits),
+        custom_config=arguments.of_training(digits),
     )
     gates: tfma.EvalConfig = evaluation.of_candidate(digits.evaluate, digits.target, has_baseline=False)
     evaluator = tfx.components.Evaluator(

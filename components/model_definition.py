@@ -11,6 +11,7 @@ from components.families import interface as family_interface
 from components.families.interface import Learnt
 from components.keras import keras, tf
 from components.tasks import interface as task_interface
+from components.variation import Variation
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class ModelDefinition:
         record: What a record is.
         target: What is to be learnt.
         weighing: What examples count in training.
+        variation: What changes examples while training; `None` for nothing.
     """
 
     family: family_interface.Model
@@ -30,6 +32,7 @@ class ModelDefinition:
     record: Any
     target: Any
     weighing: Any
+    variation: Variation | None = None
 
     @classmethod
     def of(
@@ -40,6 +43,8 @@ class ModelDefinition:
         record: Mapping[str, Any],
         target: Mapping[str, Any],
         weighing: Mapping[str, Any],
+        augmentation: str = "",
+        policy: Mapping[str, Any] | None = None,
     ) -> "ModelDefinition":
         """Reads what a node is told.
 
@@ -49,18 +54,23 @@ class ModelDefinition:
             record: The family's `RecordSettings`.
             target: The task's `TargetSettings`.
             weighing: The task's `TrainingSettings`.
+            augmentation: Dotted name of the family's module `augmentation`, where training changes examples.
+            policy: The family's `AugmentationSettings`, for that module.
 
         Raises:
             SettingsError: If a module is missing or incomplete.
         """
         of_family = plugins.load(family, family_interface.Model)
         of_task = plugins.load(task, task_interface.Training)
+        of_record = of_family.RecordSettings.model_validate(record)
+        of_target = of_task.TargetSettings.model_validate(target)
         return cls(
             of_family,
             of_task,
-            of_family.RecordSettings.model_validate(record),
-            of_task.TargetSettings.model_validate(target),
+            of_record,
+            of_target,
             of_task.TrainingSettings.model_validate(weighing),
+            Variation.of(augmentation, policy or {}, of_record) if augmentation else None,
         )
 
     def learn(self, examples_dir: str) -> Learnt:
@@ -90,7 +100,26 @@ class ModelDefinition:
     def train_set(self, examples_dir: str, learnt: Learnt, *, batch_size: int, seed: int) -> tf.data.Dataset:
         """Returns shuffled batches of the train split, with the weight of each example where there is one."""
         data = self.dataset(examples_dir, "train", learnt, batch_size=batch_size, shuffle_seed=seed)
-        return self.task.weigh(data, examples_dir, self.target, self.weighing)
+        data = self._labelled(self.task.weigh(data, examples_dir, self.target, self.weighing))
+        return self.variation.varied(data, seed) if self.variation else data
+
+    def eval_set(self, examples_dir: str, learnt: Learnt, *, batch_size: int) -> tf.data.Dataset:
+        """Returns batches of the split that training is watched on, labelled as those of `train_set` are."""
+        return self._labelled(self.dataset(examples_dir, "eval", learnt, batch_size=batch_size))
+
+    @property
+    def _mixes(self) -> bool:
+        return bool(self.variation and self.variation.mixup_alpha)
+
+    def _labelled(self, data: tf.data.Dataset) -> tf.data.Dataset:
+        if not self._mixes:
+            return data
+
+        @tf.autograph.experimental.do_not_convert
+        def softened(inputs: tf.Tensor, label: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return inputs, self.task.soft(label, self.target), *weights
+
+        return data.map(softened, tf.data.AUTOTUNE)
 
     def build(self, network: Mapping[str, Any], *, seed: int) -> keras.Model:
         """Returns an uncompiled trunk; `network` is the family's `NetworkSettings`."""
@@ -99,9 +128,8 @@ class ModelDefinition:
 
     def compile(self, trunk: keras.Model, rate: Any) -> None:
         """Compiles a trunk with Adam at a learning rate or schedule."""
-        trunk.compile(
-            optimizer=keras.optimizers.Adam(rate), loss=self.task.LOSS, metrics=list(self.task.METRICS)
-        )
+        loss = self.task.SOFT_LOSS if self._mixes else self.task.LOSS
+        trunk.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, metrics=list(self.task.METRICS))
 
     def save(self, trunk: keras.Model, target_dir: str | Path, learnt: Learnt) -> None:
         """Writes the SavedModel that is served."""

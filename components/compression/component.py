@@ -9,7 +9,7 @@ from dataclasses import asdict
 from tfx import v1 as tfx
 
 from components.artifacts import Report, TFLiteModel
-from components.compression.compress import Places, compress
+from components.compression.compress import CompressionReport, Places, compress
 from components.compression.settings import CompressionSettings
 from components.compression.tradeoff import draw
 from components.model_definition import ModelDefinition
@@ -20,6 +20,14 @@ Model = tfx.types.standard_artifacts.Model
 InputArtifact = tfx.dsl.components.InputArtifact
 OutputArtifact = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
+
+
+def _tell(outcome: CompressionReport, report_dir: str) -> None:
+    folder = write(report_dir, metrics=outcome.metrics())
+    (folder / "forms.json").write_text(
+        json.dumps({name: asdict(form) for name, form in outcome.forms.items()}, indent=2)
+    )
+    draw(outcome.forms, outcome.measured, folder / f"{outcome.measured}_against_size.png")
 
 
 @tfx.dsl.components.component
@@ -36,6 +44,8 @@ def Compressor(
     record: Parameter[str],
     target: Parameter[str],
     weighing: Parameter[str],
+    augmentation: Parameter[str],
+    policy: Parameter[str],
     batch_size: Parameter[int],
 ) -> None:
     """Prunes the model, then trains it quantization-aware with its zeros preserved.
@@ -53,6 +63,8 @@ def Compressor(
         record: The family's `RecordSettings` as JSON.
         target: The task's `TargetSettings` as JSON.
         weighing: The task's `TrainingSettings` as JSON.
+        augmentation: Dotted name of the family's module `augmentation`, where training changes examples; else empty.
+        policy: The family's `AugmentationSettings` as JSON, for that module.
         batch_size: Examples in a training step.
     """
     outcome = compress(
@@ -69,12 +81,10 @@ def Compressor(
             record=json.loads(record),
             target=json.loads(target),
             weighing=json.loads(weighing),
+            augmentation=augmentation,
+            policy=json.loads(policy),
         ),
         batch_size=batch_size,
         settings=CompressionSettings.model_validate_json(settings),
     )
-    folder = write(report.uri, metrics=outcome.metrics())
-    (folder / "forms.json").write_text(
-        json.dumps({name: asdict(form) for name, form in outcome.forms.items()}, indent=2)
-    )
-    draw(outcome.forms, outcome.measured, folder / f"{outcome.measured}_against_size.png")
+    _tell(outcome, report.uri)

@@ -76,7 +76,7 @@ def compress(
     course = pqat.Course(
         definition,
         definition.train_set(places.augmented_examples, learnt, batch_size=batch_size, seed=17),
-        definition.dataset(places.augmented_examples, "eval", learnt, batch_size=batch_size),
+        definition.eval_set(places.augmented_examples, learnt, batch_size=batch_size),
         settings,
     )
     test_set = definition.dataset(places.examples, records.JUDGED, learnt, batch_size=batch_size)

@@ -107,26 +107,44 @@ class Facts(Protocol):
         """Returns Great Expectations on the family's columns, in the order in which they are reported."""
 
 
+Change = Callable[["tf.Tensor", "tf.Tensor"], "dict[str, tf.Tensor]"]
+"""From a serialized example, string `[]`, and the number of a copy, int64 `[]`, to the features that this copy has
+otherwise, each a string `[]`. Built of TensorFlow's operations."""
+
+
 class Augmentation(Protocol):
     """Random, label-preserving changes."""
 
     RecordSettings: type[Section]
     AugmentationSettings: type[sections.AugmentationSettings]
 
-    def augment(
-        self, examples: Sequence[tf.train.Example], copy: int, record: Any, settings: Any
-    ) -> Iterator[dict[str, tf.train.Feature]]:
-        """Yields the features of an augmented copy of each example, in order.
+    def change(self, record: Any, settings: Any) -> Change:
+        """Returns what makes copies.
+
+        A copy depends on the settings, the example and its number alone: not on what other examples there are, in which
+        order they come, or who makes copies of them.
 
         Args:
-            examples: The train split.
-            copy: Which pass over it this is, from 1; each one, and each example in it, differs.
             record: What a record is.
-            settings: How much, and the seed: the same ones give the same copies.
+            settings: The family's `AugmentationSettings`: the policy, and the seed.
         """
 
-    def preview(self, examples_dir: str, folder: Path) -> None:
-        """Adds pages or pictures that show a few originals beside their copies, ids `<id>` and `<id>#<copy>`."""
+    def online(self, record: Any, settings: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Returns what changes one record while training: the same policy on what the network takes.
+
+        It takes that, `[...]` without the dimension of the batch, and a key, int64 `[]`; each key gives another change,
+        and the same key the same one.
+        """
+
+    def preview(self, examples: Sequence[tf.train.Example], folder: Path, record: Any, settings: Any) -> None:
+        """Adds pages or pictures that show what each operation does to a few examples, and what all of them do.
+
+        Args:
+            examples: A few originals.
+            folder: Of the report.
+            record: What a record is.
+            settings: The policy, and the seed.
+        """
 
 
 class Model(Protocol):

@@ -1,10 +1,13 @@
 """Sections of the configuration that every family extends by what is particular to its records."""
 
-from typing import Literal
+import hashlib
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from components.settings import Section
+
+SLACK = 1e-9  # shares such as 0.1 have no exact binary form
 
 
 class SpanSettings(Section):
@@ -65,10 +68,48 @@ class ValidationSettings(Section):
 
 
 class AugmentationSettings(Section):
-    """How many augmented copies the train split gets. Evaluation data is never touched."""
+    """How many augmented copies the train split gets, and where. Evaluation data is never touched.
+
+    What a family adds is its policy: what is done to a record.
+    """
+
+    mode: Literal["materialized", "online"] = "materialized"
+    """materialized: copies are made once and stored. online: copies are stored as they are, and training changes every
+    record, originals too, anew in each epoch."""
 
     factor: int = Field(3, ge=1, le=50, title="Augmentation factor")
     """Size of the train split as a multiple; 1 adds none."""
 
     seed: int = Field(17, ge=0)
-    """The same seed and data give the same copies."""
+    """The same seed and data give the same copies; `online` takes the seed of the training."""
+
+    mixup_alpha: float = Field(0.0, ge=0, le=10)
+    """Mixes pairs of records and their labels (Zhang et al., 2017, arXiv:1710.09412), with a share drawn from
+    Beta(alpha, alpha): near 0 one of both prevails, at 1 every share is as likely. `online` alone, where labels may be
+    soft. 0: none."""
+
+    balance: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    """By label, its share of the enlarged train split; labels that are not named divide the rest among them as before.
+    Empty: every record gets as many copies as any other."""
+
+    @property
+    def policy_version(self) -> str:
+        """Digest of what is done to a record, not of where and how often: the same for the same policy."""
+        policy = self.model_dump_json(exclude={"mode", "factor", "seed", "balance"})
+        return hashlib.sha256(policy.encode()).hexdigest()[:12]
+
+    @field_validator("balance")
+    @classmethod
+    def _at_most_the_whole(cls, balance: dict[str, float]) -> dict[str, float]:
+        if (total := sum(balance.values())) > 1 + SLACK:
+            raise ValueError(f"expected shares that add up to 1 at most, got {total:g}")
+        return balance
+
+    @model_validator(mode="after")
+    def _labels_are_soft_in_training_alone(self) -> "AugmentationSettings":
+        if self.mixup_alpha and self.mode != "online":
+            raise ValueError(
+                f"expected mode online for a mixup_alpha of {self.mixup_alpha:g}, got {self.mode}: a stored record has "
+                "one label"
+            )
+        return self

@@ -98,6 +98,12 @@ class Training(Protocol):
     def answers(self, outputs: tf.Tensor, target: Any) -> dict[str, tf.Tensor]:
         """Returns the named outputs that a served model gives for the network's outputs."""
 
+    SOFT_LOSS: str
+    """Keras's name of the same loss for soft labels."""
+
+    def soft(self, label: tf.Tensor, target: Any) -> tf.Tensor:
+        """Returns labels `[n]` as float32 `[n, outputs]`, of which a weighted mean is a label too."""
+
     def weigh(self, data: tf.data.Dataset, examples_dir: str, target: Any, settings: Any) -> tf.data.Dataset:
         """Adds a weight to each example of the train split where the settings want it."""
 

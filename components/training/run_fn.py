@@ -17,8 +17,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
     Args:
         fn_args: Its `custom_config` holds `family` and `task` (dotted names of the modules `model` and `training`),
-            `record`, `target` and `weighing` (see `ModelDefinition.of`), `network` (the family's `NetworkSettings`)
-            and `settings` (TrainingSettings).
+            `record`, `target`, `weighing`, `augmentation` and `policy` (see `ModelDefinition.of`), `network` (the
+            family's `NetworkSettings`) and `settings` (TrainingSettings).
     """
     config = fn_args.custom_config
     definition = ModelDefinition.of(
@@ -27,6 +27,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         record=config["record"],
         target=config["target"],
         weighing=config["weighing"],
+        augmentation=config["augmentation"],
+        policy=config["policy"],
     )
     settings = TrainingSettings(**config["settings"])
     # Trainer hands over file patterns, <artifact>/Split-train/*; the splits are read by name.

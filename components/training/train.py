@@ -89,7 +89,7 @@ def train(
         batch_size=settings.batch_size,
         seed=settings.seed + first,  # a later attempt does not repeat the orders of the first
     )
-    eval_set = definition.dataset(examples_dir, "eval", learnt, batch_size=settings.batch_size)
+    eval_set = definition.eval_set(examples_dir, learnt, batch_size=settings.batch_size)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
         model = _compiled(definition, network, settings, len(train_set))

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,12 +22,22 @@ def _keys(annotation: Any) -> Mapping[str, Any]:
         return {name: field.annotation for name, field in annotation.model_fields.items()}
     if annotation == dict[str, NodeResources]:
         return dict.fromkeys((node.id for node in NODES), NodeResources)
-    return {}
+    return {kind.model_fields["name"].default: kind for kind in _kinds(annotation)}
+
+
+def _kinds(annotation: Any) -> Sequence[type[BaseModel]]:
+    """Returns the sections that a list may hold, each with a `name` of its own; none for anything else."""
+    (item, *_) = get_args(annotation) or (None,)
+    (union, *_) = get_args(item) or (None,)
+    return [each for each in get_args(union) if isinstance(each, type) and issubclass(each, BaseModel)]
 
 
 def unknown(key: str, config: type[BaseModel]) -> str:
     """Returns what was probably meant by a dotted key, or what there is beside it; nothing where it exists."""
-    known, parts = _keys(config), key.split(".")
+    known, parts = (
+        _keys(config),
+        [part for part in key.split(".") if not part.isdigit()],
+    )  # but places in a list
     for number, part in enumerate(parts):
         if part not in known:
             before = "".join(f"{each}." for each in parts[:number])
@@ -58,6 +68,9 @@ def _problem(item: Any, config: type[BaseModel]) -> str:
         return f"{key}: is required and missing."
     if item["type"] == "value_error":
         return f"{key}: {item['ctx']['error']}"  # ours: it says what was received
+    if item["type"].startswith("union_tag"):
+        meant = unknown(f"{key}.{item['ctx'].get('tag', '')}", config)
+        return f"{key}: expected a `name` that there is, got {json.dumps(item['input'], default=str)}.{meant}"
     if item["type"] == "string_type" and isinstance(item["input"], bool):
         got = json.dumps(item["input"])
         return f"{key}: expected text, got {got}. Put it in quotes: YAML reads a bare yes or no as a truth value."

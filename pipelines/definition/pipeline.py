@@ -1,16 +1,17 @@
 """Wires the components of a pipeline. Pure: configurations in, TFX pipeline out."""
 
 import json
-from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel, standard_artifacts
 
 from components import plugins, records
+from components.augmentation import balance
 from components.augmentation.component import ExampleAugmenter
 from components.compression.component import Compressor
 from components.compression.settings import CompressionSettings
+from components.families.sections import AugmentationSettings
 from components.infra_validation.component import ModelServerValidator
 from components.ingestion import parts
 from components.ingestion.component import RecordExampleGen
@@ -18,9 +19,9 @@ from components.push.component import VerifiedPusher
 from components.registration.component import ModelRegistrar
 from components.settings import Section, part
 from components.tasks import interface as tasks
-from components.training.settings import TrainingSettings
 from components.validation import schema as schemas
 from components.validation.component import DataValidator
+from pipelines.definition import arguments
 from pipelines.definition.beam import BEAM_ARGS
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import (
@@ -93,12 +94,18 @@ def _validate(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, B
 
 def _augment(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
     """Adds the node where the family augments its data."""
-    if augmentation := config.section("augment"):
+    augmentation = config.section("augment")
+    if isinstance(augmentation, AugmentationSettings):
+        labels = config.task_module("labels")
+        # A wrong label is refused now, not once the data has been read.
+        balance.targets(plugins.load(labels, tasks.Labels), config.target, augmentation)
         nodes[AUGMENT] = ExampleAugmenter(
             examples=nodes[INGEST].outputs["examples"],
             family=config.family_module("augmentation"),
+            task=labels,
             settings=augmentation.model_dump_json(),
             record=config.record.model_dump_json(),
+            target=config.target.model_dump_json(),
         ).with_id(AUGMENT)
         nodes[AUGMENT].add_upstream_node(nodes[VALIDATE])
 
@@ -141,19 +148,6 @@ def _evaluator(
     ).with_id(node_id)
 
 
-def training_arguments(config: PipelineConfig) -> dict[str, Any]:
-    """Returns what `components.training.run_fn` is told."""
-    return {
-        "family": config.family_module("model"),
-        "task": config.task_module("training"),
-        "record": config.record.model_dump(),
-        "target": config.target.model_dump(),
-        "weighing": part(config.train, config.task_settings.TrainingSettings).model_dump(),
-        "network": part(config.train, config.family_settings.NetworkSettings).model_dump(),
-        "settings": part(config.train, TrainingSettings).model_dump(),
-    }
-
-
 def _train_and_evaluate(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, BaseNode]) -> None:
     nodes[TRAIN] = tfx.components.Trainer(
         run_fn="components.training.run_fn.run_fn",
@@ -161,7 +155,7 @@ def _train_and_evaluate(config: PipelineConfig, runtime: RuntimeConfig, nodes: d
         schema=nodes[SCHEMA].outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config=training_arguments(config),
+        custom_config=arguments.of_training(config),
     ).with_id(TRAIN)
     nodes[TRAIN].add_upstream_node(nodes[VALIDATE])
     if runtime.live_model:
@@ -172,6 +166,7 @@ def _train_and_evaluate(config: PipelineConfig, runtime: RuntimeConfig, nodes: d
 
 
 def _compress(config: PipelineConfig, section: Section, nodes: dict[str, BaseNode]) -> None:
+    variation = arguments.of_variation(config)
     nodes[COMPRESS] = Compressor(
         model=nodes[TRAIN].outputs["model"],
         augmented_examples=_to_train_on(nodes),
@@ -182,6 +177,8 @@ def _compress(config: PipelineConfig, section: Section, nodes: dict[str, BaseNod
         record=config.record.model_dump_json(),
         target=config.target.model_dump_json(),
         weighing=part(config.train, config.task_settings.TrainingSettings).model_dump_json(),
+        augmentation=variation["augmentation"],
+        policy=json.dumps(variation["policy"]),
         batch_size=config.train.batch_size,
     ).with_id(COMPRESS)
     nodes[COMPRESS].add_upstream_node(nodes[EVALUATE])

@@ -1,42 +1,53 @@
-"""A contact sheet: originals in the first column, their augmented copies beside them."""
+"""A contact sheet: originals in the first column, changed copies beside them, and what was done above them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from components import records
 from components.families.image import pixels
+from components.families.interface import Change
 
-ROWS = 8
-COLUMNS = 10
-TILE_PX = 64
-GAP_PX = 4
-
-
-def _tile(example: tf.train.Example) -> Image.Image:
-    decoded = tf.io.decode_image(pixels.file_of(example), channels=3, expand_animations=False)
-    return Image.fromarray(np.asarray(decoded)).resize((TILE_PX, TILE_PX), Image.Resampling.NEAREST)
+ROWS = 5
+COPIES = 7
+TILE_PX = 128  # what a person can judge
+GAP_PX = 6
+TITLE_PX = 24
 
 
-def draw(examples_dir: str, path: Path) -> None:
-    """Saves a PNG with the first `ROWS` training images, one a row, and their copies.
+def draw(examples: Sequence[tf.train.Example], change: Change, title: str, path: Path) -> None:
+    """Saves a PNG with one row for each of the first `ROWS` examples: the original, and `COPIES` copies.
 
-    Copies carry the id of their original with `#<number>` appended.
+    Args:
+        examples: Originals.
+        change: Makes the copies.
+        title: What it does.
+        path: Where to save.
     """
-    rows: dict[str, list[Image.Image]] = {}
-    for example in records.read_split(examples_dir, "train"):
-        original = records.id_of(example).rpartition("#")
-        name = original[0] or original[2]
-        if name in rows or len(rows) < ROWS:
-            row = rows.setdefault(name, [])
-            if len(row) < COLUMNS:
-                row.append(_tile(example))
-    width = max(len(row) for row in rows.values())
-    step = TILE_PX + GAP_PX
-    sheet = Image.new("RGB", (width * step + GAP_PX, len(rows) * step + GAP_PX), "white")
-    for y, row in enumerate(rows.values()):
+    rows = [_row(example, change) for example in examples[:ROWS]]
+    wide, high = (max(tile.size[axis] for row in rows for tile in row) + GAP_PX for axis in (0, 1))
+    sheet = Image.new("RGB", (GAP_PX + wide * (COPIES + 1), TITLE_PX + high * len(rows)), "white")
+    font = ImageFont.load_default()
+    ImageDraw.Draw(sheet).text((GAP_PX, GAP_PX), f"original | {title}", fill="black", font=font)
+    for y, row in enumerate(rows):
         for x, tile in enumerate(row):
-            sheet.paste(tile, (GAP_PX + x * step, GAP_PX + y * step))
+            sheet.paste(tile, (GAP_PX + x * wide, TITLE_PX + y * high))
     sheet.save(path)
+
+
+def _row(example: tf.train.Example, change: Change) -> list[Image.Image]:
+    serialized = tf.constant(example.SerializeToString(deterministic=True))
+    copies = [
+        change(serialized, tf.constant(number, tf.int64))[pixels.IMAGE] for number in range(1, COPIES + 1)
+    ]
+    return [_tile(file) for file in (tf.constant(pixels.file_of(example)), *copies)]
+
+
+def _tile(file: tf.Tensor) -> Image.Image:
+    """Returns an image, enlarged by a whole number: each of its pixels becomes a square."""
+    image = Image.fromarray(tf.io.decode_png(file, channels=3).numpy())
+    times = max(1, TILE_PX // max(image.size))
+    enlarged = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    enlarged.thumbnail((2 * TILE_PX, 2 * TILE_PX))  # what is larger than that
+    return enlarged

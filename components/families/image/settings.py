@@ -1,11 +1,12 @@
 """The sections of an image pipeline's configuration."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.families import sections
 from components.families.image.data import DataSettings, RecordSettings
+from components.families.image.policy.operations import Brightness, Operation, Rotate, Shift
 from components.settings import Section
 
 __all__ = [
@@ -18,6 +19,11 @@ __all__ = [
 ]
 
 COMPRESSES = True
+FIRST_WRITTEN: dict[str, tuple[type[Section], str]] = {
+    "max_rotation_degrees": (Rotate, "max_degrees"),
+    "max_shift_fraction": (Shift, "max_fraction"),
+    "max_brightness_change": (Brightness, "max_change"),
+}
 
 
 class ValidationSettings(sections.ValidationSettings):
@@ -25,16 +31,25 @@ class ValidationSettings(sections.ValidationSettings):
 
 
 class AugmentationSettings(sections.AugmentationSettings):
-    """Random, label-preserving changes to the images of the train split."""
+    """Random, label-preserving changes to the images of the train split. See docs/augmentation.md."""
 
-    max_shift_fraction: float = Field(0.1, ge=0, lt=0.5)
-    """Largest move along each axis, as a share of the side."""
+    operations: tuple[Operation, ...] = (Rotate(), Shift(), Brightness())
+    """The policy: each copy goes through all of them, in this order, every one with an amount of its own."""
 
-    max_rotation_degrees: float = Field(10.0, ge=0, le=180)
-    """Largest rotation to either side, in degrees."""
-
-    max_brightness_change: float = Field(0.1, ge=0, le=1)
-    """Largest change of brightness, as a share of the full range."""
+    @model_validator(mode="before")
+    @classmethod
+    def _as_first_written(cls, content: Any) -> Any:
+        """Takes the three keys that there were before there was a list: each the range of an operation."""
+        if not isinstance(content, dict) or not any(key in content for key in FIRST_WRITTEN):
+            return content
+        if "operations" in content:
+            raise ValueError(f"expected either operations or {', '.join(FIRST_WRITTEN)}, got both")
+        operations = []
+        for key, (kind, field) in FIRST_WRITTEN.items():
+            if amount := content.get(key, kind.model_fields[field].default):  # 0 was how to leave it out
+                operations.append({"name": kind.model_fields["name"].default, field: amount})
+        rest = {key: value for key, value in content.items() if key not in FIRST_WRITTEN}
+        return {**rest, "operations": operations}
 
 
 class NetworkSettings(Section):

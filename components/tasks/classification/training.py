@@ -15,6 +15,7 @@ from components.tasks.classification.target import TargetSettings
 
 LABEL = tf.io.FixedLenFeature([], tf.int64)
 LOSS = "sparse_categorical_crossentropy"
+SOFT_LOSS = "categorical_crossentropy"
 METRICS = ("accuracy",)
 SCORE = "accuracy"
 
@@ -32,6 +33,11 @@ def answers(outputs: tf.Tensor, target: TargetSettings) -> dict[str, tf.Tensor]:
     """Returns the probabilities and the name of the most probable class."""
     label = tf.gather(tf.constant(target.classes), tf.argmax(outputs, axis=-1))
     return {"probabilities": outputs, "label": label}
+
+
+def soft(label: tf.Tensor, target: TargetSettings) -> tf.Tensor:
+    """Returns the share of each class in a label: one of them is 1."""
+    return tf.one_hot(label, len(target.classes))
 
 
 def weigh(

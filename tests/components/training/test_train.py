@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorflow.python.autograph.core import config as autograph
 
@@ -31,10 +32,16 @@ class StoppedError(Exception):
     pass
 
 
+ONLINE = {
+    "augmentation": "components.families.image.augmentation",
+    "policy": {"mode": "online", "mixup_alpha": 0.3},
+}
+
+
 def run(
-    examples_dir, work_dir, observe=lambda metrics, step: None, settings=SETTINGS, key="a key", **weighing
+    examples_dir, work_dir, observe=lambda metrics, step: None, settings=SETTINGS, key="a key", **changes
 ):
-    definition = ModelDefinition.of(**DEFINITION | {"weighing": weighing})
+    definition = ModelDefinition.of(**DEFINITION | changes)
     with runtime.running(runtime.NodeContext(work_dir=work_dir, key=key, observe=observe)):
         return train(str(examples_dir), definition, network=NETWORK, settings=settings)
 
@@ -208,3 +215,18 @@ def test_an_epoch_without_a_loss_is_never_the_best(tmp_path):
     for loss in (float("nan"), 0.5, float("nan")):
         progress.complete({"val_loss": loss}, lambda prefix: Path(prefix).touch())
     assert Progress(tmp_path, "a key").best == 1
+
+
+def test_the_same_seed_gives_the_same_weights_where_training_changes_the_images(examples_dir, tmp_path):
+    first, again = (run(examples_dir, tmp_path / name, **ONLINE).model.get_weights() for name in ("a", "b"))
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_training_that_changes_the_images_goes_on_where_it_was_interrupted(examples_dir, tmp_path):
+    with pytest.raises(StoppedError):
+        run(examples_dir, tmp_path, stopping_after(2), **ONLINE)
+    resumed = []
+    training = run(examples_dir, tmp_path, lambda metrics, step: resumed.append(step), **ONLINE)
+    assert resumed == [2]
+    assert len(training.history["val_loss"]) == 3

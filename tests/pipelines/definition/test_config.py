@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from contract.errors import SettingsError
@@ -171,6 +173,47 @@ def test_promotion_may_be_tightened_for_a_run_and_not_loosened(configs):
             "expected the least and then the greatest value of 'x', got [2, 1]",
             id="a range the wrong way round",
         ),
+        pytest.param(
+            GOOD + "augment: {operations: [{name: flip}, {name: rotat, max_degrees: 5}]}\n",
+            'augment.operations.1: expected a `name` that there is, got {"name": "rotat", "max_degrees": 5}. Did you '
+            "mean augment.operations.rotate?",
+            id="an operation that there is not",
+        ),
+        pytest.param(
+            GOOD + "augment: {operations: [{max_degrees: 5}]}\n",
+            'got {"max_degrees": 5}. Expected one of: flip, rotate, shift',
+            id="an operation without a name",
+        ),
+        pytest.param(
+            GOOD + "augment: {operations: [{name: rotate, max_degree: 5}]}\n",
+            "augment.operations.0.rotate.max_degree: unknown key. Did you mean augment.operations.rotate.max_degrees?",
+            id="a key of an operation",
+        ),
+        pytest.param(
+            GOOD + "augment: {operations: [{name: shift, max_fraction: 0.9}]}\n",
+            "augment.operations.0.shift.max_fraction: expected less than 0.5, got 0.9",
+            id="an operation out of its range",
+        ),
+        pytest.param(
+            GOOD + "augment: {operations: [{name: flip}], max_shift_fraction: 0.2}\n",
+            "augment: expected either operations or max_rotation_degrees, max_shift_fraction, max_brightness_change",
+            id="two ways to compose a policy",
+        ),
+        pytest.param(
+            GOOD + "augment: {balance: {a: 0.7, b: 0.7}}\n",
+            "augment.balance: expected shares that add up to 1 at most, got 1.4",
+            id="shares of more than the whole",
+        ),
+        pytest.param(
+            GOOD + "augment: {mixup_alpha: 0.2}\n",
+            "augment: expected mode online for a mixup_alpha of 0.2, got materialized: a stored record has one label",
+            id="labels that cannot be stored",
+        ),
+        pytest.param(
+            GOOD + "augment: {balance: {0: 0.7}}\n",
+            "expected text, got 0. Put it in quotes",
+            id="a number for a label",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_names_the_file(configs, text, message):
@@ -209,3 +252,34 @@ def test_a_file_that_is_not_utf_8_is_named(configs):
     (configs / "toy.yaml").write_bytes(b"description: Gr\xf6\xdfe\n")
     with pytest.raises(SettingsError, match=r"toy\.yaml is not YAML"):
         config.load("toy")
+
+
+def test_the_ranges_of_three_operations_may_be_written_without_the_list(configs):
+    (configs / "toy.yaml").write_text(
+        GOOD + "augment: {factor: 2, max_shift_fraction: 0.2, max_rotation_degrees: 0}\n"
+    )
+    found = config.load("toy", {"augment.factor": 4}).augment
+    assert found.factor == 4
+    assert [operation.model_dump() for operation in found.operations] == [
+        {"name": "shift", "max_fraction": 0.2},
+        {"name": "brightness", "max_change": 0.1},
+    ]
+
+
+def test_a_configuration_that_was_written_down_is_read_as_the_same(configs):
+    (configs / "toy.yaml").write_text(
+        GOOD
+        + "augment: {balance: {a: 0.7}, operations: [{name: flip, direction: both}, {name: rand_augment}]}\n"
+    )
+    found = config.load("toy")
+    assert config.parse(json.loads(found.model_dump_json()), "a run folder") == found
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist"])
+def test_digits_are_turned_moved_and_lit_and_never_mirrored(name):
+    operations = [operation.model_dump() for operation in config.load(name).augment.operations]
+    assert operations == [
+        {"name": "rotate", "max_degrees": 10.0},
+        {"name": "shift", "max_fraction": 0.1},
+        {"name": "brightness", "max_change": 0.1},
+    ]

@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from contract.errors import SettingsError
+from pipelines.definition import arguments, config, manifest
+
+YAML = "data: {classes: [dark, light], image: {height: 8, width: 8, channels: 1}}\n"
+
+
+@pytest.fixture
+def shades(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path))
+
+    def load(augment):
+        (tmp_path / "shades.yaml").write_text(f"{YAML}augment: {augment}\n")
+        return config.load("shades")
+
+    return load
+
+
+def test_training_is_told_of_the_policy_only_where_it_applies_it(shades):
+    stored = arguments.of_training(shades("{factor: 2, operations: [{name: flip}]}"))
+    online = arguments.of_training(shades("{factor: 2, mode: online, operations: [{name: flip}]}"))
+    assert (stored["augmentation"], stored["policy"]) == ("", {})
+    assert online["augmentation"] == "components.families.image.augmentation"
+    assert online["policy"]["operations"] == [{"name": "flip", "direction": "horizontal"}]
+    assert json.loads(json.dumps(online)) == online
+
+
+def test_how_many_copies_there_are_is_no_argument_of_a_training(shades):
+    two, three = (
+        arguments.of_training(shades(f"{{factor: {factor}, seed: {factor}, mode: online}}"))
+        for factor in (2, 3)
+    )
+    assert two == three
+
+
+def test_a_family_without_augmentation_is_told_of_none():
+    assert arguments.of_variation(config.load("breast_cancer")) == {"augmentation": "", "policy": {}}
+
+
+def test_a_share_for_a_label_that_there_is_not_is_refused_before_anything_runs(shades):
+    with pytest.raises(
+        SettingsError, match=r"augment\.balance: expected a label among dark, light, got 'drak'"
+    ):
+        manifest.compile_manifest(shades("{balance: {drak: 0.3}}"))
