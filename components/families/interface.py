@@ -99,6 +99,13 @@ class Facts(Protocol):
     def expectations(self, settings: Any, record: Any) -> list[Any]:
         """Returns Great Expectations on the family's columns, in the order in which they are reported."""
 
+    def drifting(self, record: Any) -> Mapping[str, str]:
+        """Returns the columns that are compared with those of the last accepted data, numbers each.
+
+        Of each it says which of `ValidationSettings` is the largest Kolmogorov-Smirnov distance, in (0, 1]; `None` as
+        the value of that setting turns the comparison off.
+        """
+
 
 class Augmentation(Protocol):
     """Random, label-preserving changes."""

@@ -18,9 +18,6 @@ from pipelines.lineage import launch
 from pipelines.lineage.launch import Execution
 from pipelines.tracking.tracker import Tracker, digest_of_split
 
-# Pages and pictures travel; of Data Docs only what one run shows, not 4 MB of static files each time.
-LEFT_OUT = shutil.ignore_patterns("static")
-
 # MLflow never changes a parameter, and another attempt may read other data, as it may run other code: they are tags.
 MAY_CHANGE = ("source_digest", "schema_file")
 
@@ -75,7 +72,7 @@ def collect(
     folder.mkdir(parents=True)
     outcome = Outcome()
     for source in _reports(execution):
-        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=LEFT_OUT)
+        shutil.copytree(source, folder, dirs_exist_ok=True)
     evaluation = _first(execution, standard_artifacts.ModelEvaluation.TYPE_NAME)
     if evaluation is not None:
         n_examples = records.count(execution.inputs["examples"][0].uri, records.JUDGED)
