@@ -18,6 +18,12 @@ class Report(Artifact):
     TYPE_NAME = "Report"
 
 
+class FactDistributions(Artifact):
+    """How the facts of examples are distributed, which later data is compared with: `components.validation.drift`."""
+
+    TYPE_NAME = "FactDistributions"
+
+
 class TFLiteModel(Artifact):
     """A folder with `model.tflite`; its input is float32 after preprocessing, its output the network's."""
 

@@ -38,7 +38,7 @@ SUMMARY = "summary.json"
 NODES = "nodes"
 WORK = "work"
 
-LAYOUT = 3  # of what a run keeps, and of the modules that its pipeline.json names; 1 is all before there was a number
+LAYOUT = 4  # of what a run keeps, and of the modules that its pipeline.json names; 1 is all before there was a number
 
 SUCCEEDED = "succeeded"
 REFUSED = "refused"

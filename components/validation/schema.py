@@ -72,6 +72,15 @@ def read(path: Path) -> schema_pb2.Schema:
         raise SettingsError(f"{path}: expected a schema of TensorFlow Metadata as text: {error}") from error
 
 
+def in_order(schema: schema_pb2.Schema) -> schema_pb2.Schema:
+    """Returns a schema with features and domains in the order of their names: two of them can be compared then."""
+    made = schema_pb2.Schema()
+    made.CopyFrom(schema)
+    made.feature.sort(key=lambda feature: feature.name)
+    made.string_domain.sort(key=lambda domain: domain.name)
+    return made
+
+
 def text_of(schema: schema_pb2.Schema) -> str:
     """Returns a schema as `read` takes it."""
     return text_format.MessageToString(schema)

@@ -5,6 +5,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class AcceptedData:
+    """The last accepted data, which a run's data is compared with.
+
+    Attributes:
+        statistics: Folder of its ExampleStatistics.
+        facts: Folder of its FactDistributions; `None` where an earlier version of Slipway validated it.
+        by: Who accepted it, when, and from which run; empty where it was validated.
+    """
+
+    statistics: str
+    facts: str | None
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class RuntimeConfig:
     """Where a run reads and writes, and what it is compared with.
 
@@ -18,7 +33,7 @@ class RuntimeConfig:
         source_digest: Digest of the data.
         judged_against: Version that is live when the model may go live without a person; `None` for none.
         live_model: Model artifact folder of the version to compare with; `None` where there is none.
-        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+        accepted_data: What the data is compared with; `None` for nothing.
         schema: File of the schema that the data is held to; `None` infers one from the data.
     """
 
@@ -31,5 +46,5 @@ class RuntimeConfig:
     source_digest: str
     judged_against: int | None = None
     live_model: str | None = None
-    accepted_statistics: str | None = None
+    accepted_data: AcceptedData | None = None
     schema: str | None = None
