@@ -91,8 +91,9 @@ def difference(folder: RunFolder) -> list[str]:
             f"Expected a schema that the data of {folder.pipeline} is held to, and there is none yet: the first run "
             "whose data is validated proposes one."
         )
-    texts = [schemas.text_of(schemas.in_order(each)).splitlines() for each in (held, looks)]
-    return list(difflib.unified_diff(*texts, name, f"the data of run {folder.run_id}", lineterm=""))
+    before, after = (schemas.text_of(schemas.in_order(each)).splitlines() for each in (held, looks))
+    data = f"the data of run {folder.run_id}"
+    return list(difflib.unified_diff(before, after, name, data, lineterm=""))
 
 
 def newest_with_statistics(pipeline: str) -> RunFolder:
