@@ -4,6 +4,10 @@ from typing import ClassVar
 
 from tfx.types.artifact import Artifact, Property, PropertyType
 
+# Custom property of the FactDistributions that data is compared with: who accepted that data, and when; empty where
+# validation did.
+ACCEPTED_BY = "accepted_by"
+
 
 class Quarantine(Artifact):
     """Records that ingestion could not use: `quarantine.jsonl` with a reason each, their bytes in `bytes/`."""

@@ -73,6 +73,10 @@ class Ingestion(Protocol):
     OPEN_FEATURES: Sequence[str]
     """Features of text or bytes that have other values in other data: a schema lists none of them."""
 
+    NOTED: Sequence[str]
+    """Features of integers that ingestion itself notes of every record: a schema that was accepted before it did takes
+    data that has them."""
+
     def features(self, record: RawRecord, settings: Any) -> dict[str, tf.train.Feature]:
         """Returns the features of a tf.Example, without label and id.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from tfx import v1 as tfx
 
 from components import runtime
-from components.artifacts import FactDistributions, Report
+from components.artifacts import ACCEPTED_BY, FactDistributions, Report
 from components.validation import drifted
 from components.validation.drifted import Drifted
 from components.validation.validate import Data, Expected, Findings, validate
@@ -35,7 +35,6 @@ REMEDY = (
     "Fix the data at its source and clear `ingest`, which takes it as it is then; or change `validation` in the "
     "pipeline's configuration and start a new run."
 )
-ACCEPTED_BY = "accepted_by"  # custom property of accepted facts: who accepted the data, and when
 
 
 @tfx.dsl.components.component

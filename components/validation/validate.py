@@ -131,7 +131,6 @@ def validate(data: Data, expected: Expected, *, report_dir: str, facts_dir: str,
             "records": len(table),
             **{f"drift_{name}": far for name, far in distances.items()},
         },
-        parameters={"data_accepted_by": data.accepted_by} if data.accepted_by else {},
     )
     table.describe().to_json(Path(report_dir) / "facts.json", indent=2)
     return findings

@@ -7,12 +7,12 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import standard_artifacts
 
 from components import plugins, records
-from components.artifacts import FactDistributions
+from components.artifacts import ACCEPTED_BY, FactDistributions
 from components.families import interface as families
 from components.settings import part
 from components.tasks import interface as tasks
 from components.validation import expectations
-from components.validation.component import ACCEPTED_BY, DataValidator
+from components.validation.component import DataValidator
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import ANOMALIES, INGEST, SCHEMA, STATISTICS, VALIDATE
 from pipelines.definition.runtime_config import AcceptedData, RuntimeConfig

@@ -134,9 +134,9 @@ def _config_of(folder: RunFolder) -> PipelineConfig:
 
 def _acceptable(schema: Any, config: PipelineConfig) -> Any:
     """Returns a schema as other data of the pipeline can be held to it."""
-    open_features = plugins.load(config.family_module("ingestion"), Ingestion).OPEN_FEATURES
+    family = plugins.load(config.family_module("ingestion"), Ingestion)
     task = plugins.load(config.task_module("labels"), Labels)
-    return schemas.acceptable(schema, task, config.target, open_features)
+    return schemas.acceptable(schema, task, config.target, family)
 
 
 def _accept(folder: RunFolder, schema: Any, by: str) -> Accepted:

@@ -8,7 +8,7 @@ from typing import Any
 from tfx.types import Artifact, standard_artifacts
 
 from components import plugins, records, report
-from components.artifacts import PushedVersion, RegisteredModelVersion
+from components.artifacts import ACCEPTED_BY, FactDistributions, PushedVersion, RegisteredModelVersion
 from components.artifacts import Report as ReportArtifact
 from components.evaluation import report as evaluation_report
 from components.evaluation.verdict import Evaluation, Parent
@@ -117,6 +117,9 @@ def log(tracker: Tracker, run: str, execution: Execution, outcome: Outcome, fold
         for artifact in artifacts:
             if artifact.type_name == standard_artifacts.Examples.TYPE_NAME:
                 _log_dataset(tracker, run, channel, artifact)
+            if artifact.type_name == FactDistributions.TYPE_NAME:
+                by = artifact.get_string_custom_property(ACCEPTED_BY)
+                tracker.tag(run, {"slipway.data_accepted_by": by})
 
 
 def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -> None:

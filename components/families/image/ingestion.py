@@ -10,6 +10,7 @@ from components.source import RawRecord, UnusableRecordError
 from serving import pictures
 
 OPEN_FEATURES = (pixels.IMAGE,)
+NOTED = (pixels.SOURCE_SIZE,)
 
 
 def features(record: RawRecord, settings: DataSettings) -> dict[str, tf.train.Feature]:

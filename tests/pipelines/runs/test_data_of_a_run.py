@@ -288,13 +288,14 @@ def test_data_that_drifted_fails_until_a_person_accepts_it_and_is_what_later_dat
     assert accepted.data_digest == shades.digest()
 
     assert shades.go_on("second", "validate") == SUCCEEDED
-    tags = runs_of(shades.folder("second"))["validate"].data.params
-    assert tags["data_accepted_by"] == f"{accepted.by}, at {accepted.at}, from run second"
+    by = f"{accepted.by}, at {accepted.at}, from run second"
+    assert runs_of(shades.folder("second"))["validate"].data.tags["slipway.data_accepted_by"] == by
     assert shades.start("third") == 0
     assert shades.cached_from("third")["validate"] == "second", "the same data, compared with the same"
 
     shades.draw("dark/new.png", base=70)
     assert shades.start("fourth") == 0
+    assert runs_of(shades.folder("fourth"))["validate"].data.tags["slipway.data_accepted_by"] == ""
     brighten(shades, by=-30)
     assert shades.start("fifth") == exit_codes.BAD_DATA, "what was accepted before is not any more"
 
