@@ -142,18 +142,57 @@ def lineage(model: str, version: int) -> None:
     shown.show(model, version)
 
 
-@main.command()
+@main.group()
+def schema() -> None:
+    """Show the schema that data is held to, compare it with a run's data, accept another."""
+
+
+@schema.command("show")
 @click.argument("pipeline")
-@click.option("--accept", "run_id", metavar="RUN", help="Hold data to what that of RUN looks like.")
 @explained
-def schema(pipeline: str, run_id: str | None) -> None:
-    """Show the schema that the data of PIPELINE is held to, or accept another."""
+def schema_show(pipeline: str) -> None:
+    """Show the schema that the data of PIPELINE is held to."""
     from cli import schema as shown
 
-    if run_id is None:
-        shown.show(pipeline)
-    else:
-        shown.accept(pipeline, run_id)
+    shown.show(pipeline)
+
+
+@schema.command("diff")
+@click.argument("pipeline")
+@click.option("--run", "run_id", metavar="RUN", help="Instead of the newest run that has statistics.")
+@explained
+def schema_diff(pipeline: str, run_id: str | None) -> None:
+    """Show how the data of a run differs from the schema that PIPELINE is held to."""
+    from cli import schema as shown
+
+    shown.diff(pipeline, run_id)
+
+
+@schema.command("accept")
+@click.argument("pipeline")
+@click.argument("run_id", metavar="RUN")
+@explained
+def schema_accept(pipeline: str, run_id: str) -> None:
+    """Hold the data of PIPELINE to what that of RUN looks like."""
+    from cli import schema as shown
+
+    shown.accept(pipeline, run_id)
+
+
+@main.group()
+def data() -> None:
+    """Say what becomes of a pipeline's data."""
+
+
+@data.command("accept")
+@click.argument("pipeline")
+@click.argument("run_id", metavar="RUN")
+@explained
+def data_accept(pipeline: str, run_id: str) -> None:
+    """Accept the data of RUN, although it had drifted: data of PIPELINE is compared with it from now on."""
+    from cli import acceptance
+
+    acceptance.accept(pipeline, run_id)
 
 
 DATE = click.DateTime(["%Y-%m-%d"])

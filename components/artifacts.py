@@ -4,6 +4,10 @@ from typing import ClassVar
 
 from tfx.types.artifact import Artifact, Property, PropertyType
 
+# Custom property of the FactDistributions that data is compared with: who accepted that data, and when; empty where
+# validation did.
+ACCEPTED_BY = "accepted_by"
+
 
 class Quarantine(Artifact):
     """Records that ingestion could not use: `quarantine.jsonl` with a reason each, their first bytes in `bytes/`."""
@@ -16,6 +20,12 @@ class Report(Artifact):
     """What a node has to show, in the layout of `components.report`."""
 
     TYPE_NAME = "Report"
+
+
+class FactDistributions(Artifact):
+    """How the facts of examples are distributed, which later data is compared with: `components.validation.drift`."""
+
+    TYPE_NAME = "FactDistributions"
 
 
 class TFLiteModel(Artifact):

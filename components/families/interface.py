@@ -73,6 +73,10 @@ class Ingestion(Protocol):
     OPEN_FEATURES: Sequence[str]
     """Features of text or bytes that have other values in other data: a schema lists none of them."""
 
+    NOTED: Sequence[str]
+    """Features of integers that ingestion itself notes of every record: a schema that was accepted before it did takes
+    data that has them."""
+
     def features(self, record: RawRecord, settings: Any) -> dict[str, tf.train.Feature]:
         """Returns the features of a tf.Example, without label and id.
 
@@ -105,6 +109,13 @@ class Facts(Protocol):
 
     def expectations(self, settings: Any, record: Any) -> list[Any]:
         """Returns Great Expectations on the family's columns, in the order in which they are reported."""
+
+    def drifting(self, record: Any) -> Mapping[str, str]:
+        """Returns the columns that are compared with those of the last accepted data, numbers each.
+
+        Of each it says which of `ValidationSettings` is the largest Kolmogorov-Smirnov distance, in (0, 1]; `None` as
+        the value of that setting turns the comparison off.
+        """
 
 
 Change = Callable[["tf.Tensor", "tf.Tensor"], "dict[str, tf.Tensor]"]

@@ -36,6 +36,9 @@ class Settings(Protocol):
     TargetSettings: type[Section]
     """What is to be learnt: part of the section `data`."""
 
+    ValidationSettings: type[Section]
+    """Part of the section `validation`."""
+
     TrainingSettings: type[Section]
     """Part of the section `train`."""
 
@@ -66,12 +69,17 @@ class Facts(Protocol):
     """What can be expected of labels."""
 
     TargetSettings: type[Section]
+    ValidationSettings: type[Section]
 
     def decode(self, feature: tf.train.Feature) -> float:
         """Returns the number that the feature `label` holds."""
 
-    def expectations(self, target: Any) -> list[Any]:
-        """Returns Great Expectations on the column `label`, which holds what `decode` returns."""
+    def expectations(self, target: Any, settings: Any) -> list[Any]:
+        """Returns Great Expectations on two columns of the facts.
+
+        They are `label`, which holds what `decode` returns, and `share_of_label`, the share of the records that have
+        the same label.
+        """
 
 
 class Training(Protocol):

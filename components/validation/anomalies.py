@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from components.records import LABEL
 from components.validation import schema as schemas
+from components.validation.drift import DRIFT
 
 logger = logging.getLogger(__name__)
 
@@ -68,4 +69,4 @@ def label_drift(statistics_dir: str, accepted_dir: str, schema_dir: str, *, limi
     found = tfdv.validate_statistics(
         _statistics(statistics_dir, "train"), schema, previous_statistics=accepted
     )
-    return _sentences(found, "drift from the last accepted data", only=DRIFTED)
+    return _sentences(found, DRIFT, only=DRIFTED)

@@ -3,7 +3,6 @@
 What it says of the label, the task knows: it does not depend on any data.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.families.interface import Ingestion
 from components.records import ID, LABEL, SPLITS
 from components.tasks.interface import Labels
 from contract.errors import SettingsError
@@ -37,21 +37,24 @@ def infer(statistics_dir: str) -> schema_pb2.Schema:
     return schema
 
 
-def acceptable(
-    schema: schema_pb2.Schema, task: Labels, target: Any, open_features: Sequence[str]
-) -> schema_pb2.Schema:
-    """Returns an inferred schema as other data can be held to it: any label of the target, new ids, new content.
+def acceptable(schema: schema_pb2.Schema, task: Labels, target: Any, family: Ingestion) -> schema_pb2.Schema:
+    """Returns a schema as other data can be held to it: any label of the target, new ids, new content.
 
     Args:
         schema: As `infer` returns it.
         task: What a label is.
         target: What is to be learnt.
-        open_features: Of the family: they have other values in other data.
+        family: Says which features have other values in other data, and which it notes itself.
     """
     made = schema_pb2.Schema()
     made.CopyFrom(schema)
     task.declare(tfdv.get_feature(made, LABEL), target)
-    for name in (ID, *open_features):
+    known = {feature.name for feature in made.feature}
+    for name in family.NOTED:
+        if name not in known:
+            feature = made.feature.add(name=name, type=schema_pb2.INT)
+            feature.presence.min_fraction = feature.presence.min_count = 1
+    for name in (ID, *family.OPEN_FEATURES):
         tfdv.get_feature(made, name).ClearField("domain")
     used = {feature.domain for feature in made.feature}
     kept = [domain for domain in made.string_domain if domain.name in used]
@@ -70,6 +73,15 @@ def read(path: Path) -> schema_pb2.Schema:
         return text_format.Parse(path.read_text(), schema_pb2.Schema())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: expected a schema of TensorFlow Metadata as text: {error}") from error
+
+
+def in_order(schema: schema_pb2.Schema) -> schema_pb2.Schema:
+    """Returns a schema with features and domains in the order of their names: two of them can be compared then."""
+    made = schema_pb2.Schema()
+    made.CopyFrom(schema)
+    made.feature.sort(key=lambda feature: feature.name)
+    made.string_domain.sort(key=lambda domain: domain.name)
+    return made
 
 
 def text_of(schema: schema_pb2.Schema) -> str:

@@ -129,7 +129,7 @@ def class_of(family: str, task: str) -> type[PipelineConfig]:
     of_task = plugins.load(_module("task", plugins.TASKS, task), tasks.Settings)
     own: dict[str, Any] = {
         "data": _section("data", of_family.DataSettings, of_task.TargetSettings),
-        "validation": _section("validation", of_family.ValidationSettings),
+        "validation": _section("validation", of_family.ValidationSettings, of_task.ValidationSettings),
         "train": _section("train", TrainingSettings, of_family.NetworkSettings, of_task.TrainingSettings),
         "evaluate": _section("evaluate", of_task.EvaluationSettings),
     }

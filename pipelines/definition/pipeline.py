@@ -20,7 +20,6 @@ from components.registration.component import ModelRegistrar
 from components.settings import Section, part
 from components.tasks import interface as tasks
 from components.validation import schema as schemas
-from components.validation.component import DataValidator
 from pipelines.definition import arguments
 from pipelines.definition.beam import BEAM_ARGS
 from pipelines.definition.config import PipelineConfig
@@ -40,10 +39,10 @@ from pipelines.definition.nodes import (
     VALIDATE,
 )
 from pipelines.definition.runtime_config import RuntimeConfig
+from pipelines.definition.validation import ACCEPTED_FACTS, ACCEPTED_STATISTICS, add_validation
 
 LIVE_MODEL = "live_model"
-ACCEPTED_STATISTICS = "accepted_statistics"
-IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS)
+IMPORTS = (LIVE_MODEL, ACCEPTED_STATISTICS, ACCEPTED_FACTS)
 
 
 def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]:
@@ -67,29 +66,6 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     ).with_id(ANOMALIES)
     return {INGEST: ingest, STATISTICS: statistics, SCHEMA: schema, ANOMALIES: anomalies}
-
-
-def _validate(config: PipelineConfig, runtime: RuntimeConfig, nodes: dict[str, BaseNode]) -> None:
-    accepted = {}
-    if runtime.accepted_statistics:
-        nodes[ACCEPTED_STATISTICS] = tfx.dsl.Importer(
-            source_uri=runtime.accepted_statistics,
-            artifact_type=standard_artifacts.ExampleStatistics,
-            properties={"split_names": statistics_splits()},
-        ).with_id(ACCEPTED_STATISTICS)
-        accepted["accepted_statistics"] = nodes[ACCEPTED_STATISTICS].outputs["result"]
-    nodes[VALIDATE] = DataValidator(
-        examples=nodes[INGEST].outputs["examples"],
-        statistics=nodes[STATISTICS].outputs["statistics"],
-        schema=nodes[SCHEMA].outputs["schema"],
-        anomalies=nodes[ANOMALIES].outputs["anomalies"],
-        family=config.family_module("facts"),
-        task=config.task_module("facts"),
-        settings=config.validation.model_dump_json(),
-        record=config.record.model_dump_json(),
-        target=config.target.model_dump_json(),
-        **accepted,
-    ).with_id(VALIDATE)
 
 
 def _augment(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
@@ -125,11 +101,6 @@ def _schema(runtime: RuntimeConfig, statistics: BaseNode) -> BaseNode:
     return tfx.components.SchemaGen(
         statistics=statistics.outputs["statistics"], infer_feature_shape=True
     ).with_id(SCHEMA)
-
-
-def statistics_splits() -> str:
-    """Returns the splits of a statistics artifact as TFX stores them."""
-    return json.dumps(list(records.SPLITS))
 
 
 def _evaluator(
@@ -229,7 +200,7 @@ def create_pipeline(config: PipelineConfig, runtime: RuntimeConfig) -> tfx.dsl.P
         runtime: Where to read and write.
     """
     nodes = _data(config, runtime)
-    _validate(config, runtime, nodes)
+    add_validation(config, runtime, nodes)
     _augment(config, nodes)
     _train_and_evaluate(config, runtime, nodes)
     section = config.section("compress")

@@ -7,6 +7,21 @@ from components.ingestion import parts
 
 
 @dataclass(frozen=True)
+class AcceptedData:
+    """The last accepted data, which a run's data is compared with.
+
+    Attributes:
+        statistics: Folder of its ExampleStatistics.
+        facts: Folder of its FactDistributions; `None` where an earlier version of Slipway validated it.
+        by: Who accepted it, when, and from which run; empty where it was validated.
+    """
+
+    statistics: str
+    facts: str | None
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class RuntimeConfig:
     """Where a run reads and writes, and what it is compared with.
 
@@ -21,7 +36,7 @@ class RuntimeConfig:
         spans_dir: Keeps what ingestion made of each span.
         judged_against: Version that is live when the model may go live without a person; `None` for none.
         live_model: Model artifact folder of the version to compare with; `None` where there is none.
-        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+        accepted_data: What the data is compared with; `None` for nothing.
         schema: File of the schema that the data is held to; `None` infers one from the data.
     """
 
@@ -35,7 +50,7 @@ class RuntimeConfig:
     spans_dir: str
     judged_against: int | None = None
     live_model: str | None = None
-    accepted_statistics: str | None = None
+    accepted_data: AcceptedData | None = None
     schema: str | None = None
 
     @property

@@ -1,6 +1,8 @@
 """Questions to ML Metadata: where it is, how an execution ended, what went in and out."""
 
+import datetime
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -101,8 +103,23 @@ def _successful(store: Metadata, pipeline: str, node: str) -> Iterator[mlmd.Exec
                 yield each
 
 
-def accepted_statistics(store: Metadata, pipeline: str, source_digest: str) -> str | None:
-    """Returns the statistics of the data that validation accepted last and that is not `source_digest`'s.
+@dataclass(frozen=True)
+class Validated:
+    """Data that has passed validation.
+
+    Attributes:
+        statistics: Folder of its ExampleStatistics.
+        facts: Folder of its FactDistributions; `None` where there are none.
+        at: When it was validated.
+    """
+
+    statistics: str
+    facts: str | None
+    at: datetime.datetime
+
+
+def validated(store: Metadata, pipeline: str, source_digest: str) -> Validated | None:
+    """Returns the data that was validated last and that is not `source_digest`'s.
 
     `None` where there is no such data, or its files are gone.
     """
@@ -110,5 +127,9 @@ def accepted_statistics(store: Metadata, pipeline: str, source_digest: str) -> s
         inputs = artifacts(store, each.id, mlmd.Event.INPUT)
         (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
         if examples.get_string_custom_property("source_digest") != source_digest:
-            return statistics.uri if Path(statistics.uri).is_dir() else None
+            made = artifacts(store, each.id, mlmd.Event.OUTPUT).get("facts", [])
+            facts = [str(kept.uri) for kept in made if Path(kept.uri).is_dir()]
+            at = datetime.datetime.fromtimestamp(each.create_time_since_epoch / 1000, datetime.timezone.utc)
+            found = Validated(str(statistics.uri), facts[0] if facts else None, at)
+            return found if Path(found.statistics).is_dir() else None
     return None

@@ -63,7 +63,7 @@ def path_of(pipeline: str, pipeline_dir: Path, found: Accepted) -> Path:
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != found.sha256:
         raise SettingsError(
             f"Expected the schema of {pipeline} that {found.by} accepted from run {found.run_id} in {path}, and it "
-            f"is missing or was altered. Accept one anew: `slipway schema {pipeline} --accept RUN`."
+            f"is missing or was altered. Accept one anew: `slipway schema accept {pipeline} RUN`."
         )
     return path
 

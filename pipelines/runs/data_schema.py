@@ -1,5 +1,6 @@
 """The schema that a run holds its data to, and the one that its data leads to."""
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from components.tasks.interface import Labels
 from components.validation import schema as schemas
 from contract.errors import SettingsError
 from contract.run_folder import RUN, SUCCEEDED, RunFolder
+from contract.state import StateFolder
 from pipelines.definition import config as configuration
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import STATISTICS
@@ -66,6 +68,54 @@ def accept(folder: RunFolder, by: str) -> Accepted:
     """
     if curated := accepted_schema.curated(folder.pipeline):
         raise SettingsError(f"The schema of {folder.pipeline} is curated: change {curated}, under review.")
+    return _accept(folder, _inferred(folder), by)
+
+
+def difference(folder: RunFolder) -> list[str]:
+    """Returns how the schema that data is held to differs from what the data of a run looks like, as a unified diff.
+
+    Args:
+        folder: Of the run.
+
+    Raises:
+        SettingsError: If data is held to no schema yet, or the run has no statistics of the data that it names.
+    """
+    looks = _acceptable(_inferred(folder), _config_of(folder))
+    if curated := accepted_schema.curated(folder.pipeline):
+        name, held = str(curated), schemas.read(curated)
+    elif found := accepted_schema.accepted(folder.pipeline_dir):
+        name = f"accepted by {found.by} at {found.at}, from run {found.run_id}"
+        held = schemas.read(accepted_schema.path_of(folder.pipeline, folder.pipeline_dir, found))
+    else:
+        raise SettingsError(
+            f"Expected a schema that the data of {folder.pipeline} is held to, and there is none yet: the first run "
+            "whose data is validated proposes one."
+        )
+    before, after = (schemas.text_of(schemas.in_order(each)).splitlines() for each in (held, looks))
+    data = f"the data of run {folder.run_id}"
+    return list(difflib.unified_diff(before, after, name, data, lineterm=""))
+
+
+def newest_with_statistics(pipeline: str) -> RunFolder:
+    """Returns the newest run that a schema can be inferred from.
+
+    Raises:
+        SettingsError: If there is none.
+    """
+    runs = (StateFolder.from_environment().pipelines / pipeline / "runs").glob(f"*/{RUN}")
+    for path in sorted(runs, key=lambda path: -path.stat().st_mtime):
+        folder = RunFolder.here(pipeline, path.parent.name)
+        made = folder.result(STATISTICS)
+        if made and made.state == SUCCEEDED:
+            return folder
+    raise SettingsError(
+        f"Expected a run of {pipeline} whose `{STATISTICS}` has succeeded, and there is none yet. Start one: "
+        f"`slipway run {pipeline}`."
+    )
+
+
+def _inferred(folder: RunFolder) -> Any:
+    """Returns the schema that a run's data looks like."""
     folder.require(RUN)
     made = folder.results().get(STATISTICS)
     if made is None or made.state != SUCCEEDED:
@@ -75,23 +125,25 @@ def accept(folder: RunFolder, by: str) -> Accepted:
         )
     with Store(metadata.connection(folder.pipeline_dir)) as store:
         statistics = metadata.newest_output(store, folder.run_id, folder.pipeline, STATISTICS)
-    return _accept(folder, schemas.infer(statistics), by)
+    return schemas.infer(statistics)
+
+
+def _config_of(folder: RunFolder) -> PipelineConfig:
+    return configuration.parse(folder.require(RUN)["config"], RUN)
 
 
 def _acceptable(schema: Any, config: PipelineConfig) -> Any:
     """Returns a schema as other data of the pipeline can be held to it."""
-    open_features = plugins.load(config.family_module("ingestion"), Ingestion).OPEN_FEATURES
+    family = plugins.load(config.family_module("ingestion"), Ingestion)
     task = plugins.load(config.task_module("labels"), Labels)
-    return schemas.acceptable(schema, task, config.target, open_features)
+    return schemas.acceptable(schema, task, config.target, family)
 
 
 def _accept(folder: RunFolder, schema: Any, by: str) -> Accepted:
-    prepared = folder.require(RUN)
-    made = _acceptable(schema, configuration.parse(prepared["config"], RUN))
     return accepted_schema.accept(
         folder.pipeline_dir,
-        schemas.text_of(made),
+        schemas.text_of(_acceptable(schema, _config_of(folder))),
         run_id=folder.run_id,
-        data_digest=prepared["data_digest"],
+        data_digest=folder.require(RUN)["data_digest"],
         by=by,
     )

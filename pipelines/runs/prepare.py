@@ -5,7 +5,7 @@ Everything a later node needs lies in the run's folder afterwards; no later node
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from components import plugins
@@ -16,12 +16,12 @@ from pipelines.definition import config as configuration
 from pipelines.definition import form, manifest
 from pipelines.definition import pipeline as wiring
 from pipelines.definition.config import PipelineConfig
-from pipelines.definition.nodes import INGEST, JUDGES, TRAIN
+from pipelines.definition.nodes import INGEST, JUDGES, TRAIN, VALIDATE
 from pipelines.definition.pipeline import create_pipeline
-from pipelines.definition.runtime_config import RuntimeConfig
+from pipelines.definition.runtime_config import AcceptedData, RuntimeConfig
 from pipelines.lineage import code_version, launch, metadata
+from pipelines.runs import accepted_data, resume, runtime_config, spans
 from pipelines.runs import baseline as comparison
-from pipelines.runs import resume, runtime_config, spans
 from pipelines.tracking.tracker import Tracker
 from serving.registry.registry import Registry
 
@@ -107,7 +107,7 @@ def run(folder: RunFolder) -> str:
         "config": config.model_dump(),
         "data_digest": runtime.source_digest,
         "data": [part._asdict() for part in runtime.data],
-        "accepted_statistics": runtime.accepted_statistics,
+        "accepted_data": asdict(runtime.accepted_data) if runtime.accepted_data else None,
         "schema": runtime.schema,
         "code_version": tags["slipway.code_version"],
         "stack": code_version.stack(),
@@ -133,6 +133,8 @@ def _go_on(folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str]
     if TRAIN in resume.upstream(folder) and TRAIN not in done:
         prepared = _with_code_of_now(folder, prepared, tracker)
     if judges and not judges & set(done):
+        if VALIDATE not in done:
+            prepared = _with_acceptance_of_now(folder, prepared)
         _compare_anew(folder, prepared, tracker)
     return tracker.url(parent)
 
@@ -147,13 +149,21 @@ def _with_code_of_now(folder: RunFolder, prepared: Mapping[str, Any], tracker: T
     return renewed
 
 
+def _with_acceptance_of_now(folder: RunFolder, prepared: Mapping[str, Any]) -> dict[str, Any]:
+    """The data is going to be validated again: that a person has accepted it since counts."""
+    own = accepted_data.of(folder.pipeline_dir, prepared["data_digest"])
+    if own is None:
+        return dict(prepared)
+    return {**prepared, "accepted_data": asdict(accepted_data.checked(folder.pipeline, own))}
+
+
 def _compare_anew(folder: RunFolder, prepared: Mapping[str, Any], tracker: Tracker) -> None:
     """Compiles the run once more, with the same data and configuration, against what is live now."""
-    config = configuration.parse(prepared["config"], RUN)
+    config, accepted = configuration.parse(prepared["config"], RUN), prepared["accepted_data"]
     runtime = runtime_config.on_known_data(
         folder,
         data=[Part(**part) for part in prepared["data"]],
-        accepted_statistics=prepared["accepted_statistics"],
+        accepted_data=AcceptedData(**accepted) if accepted else None,
         schema=prepared["schema"],
     )
     _keep(folder, prepared, _compile(folder, config, runtime), tracker)

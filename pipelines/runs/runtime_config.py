@@ -11,9 +11,10 @@ from contract.addresses import grpc_target, tracking_uri
 from contract.run_folder import RunFolder
 from contract.state import StateFolder
 from pipelines.definition.config import PipelineConfig
-from pipelines.definition.runtime_config import RuntimeConfig
+from pipelines.definition.runtime_config import AcceptedData, RuntimeConfig
 from pipelines.lineage import metadata
 from pipelines.lineage.metadata_store import Store
+from pipelines.runs import accepted_data as accepted_by_people
 from pipelines.runs import data_schema, spans
 from pipelines.runs.model_server import version
 
@@ -26,21 +27,44 @@ def on_data_of_now(folder: RunFolder, config: PipelineConfig, request: Mapping[s
     """
     data = spans.parts_of(folder, config, request)
     digest = parts.digest_of(data)
-    with Store(metadata.connection(folder.pipeline_dir)) as store:
-        accepted = metadata.accepted_statistics(store, config.name, digest)
+    accepted = to_compare_with(folder, digest)
     schema = data_schema.to_import(folder, config, digest)
-    return on_known_data(folder, data=data, accepted_statistics=accepted, schema=schema)
+    return on_known_data(folder, data=data, accepted_data=accepted, schema=schema)
+
+
+def to_compare_with(folder: RunFolder, digest: str) -> AcceptedData | None:
+    """Returns the data that a run's data is compared with; `None` where there is none.
+
+    Data that a person has accepted is compared with what it was then. Any other is compared with the data that was
+    accepted last, be it by a person or by validation, and that is not the same: so on unchanged data the comparison
+    stays what it was, and the cache answers.
+
+    Args:
+        folder: Of the run.
+        digest: Of the run's data.
+
+    Raises:
+        SettingsError: If what a person has accepted was altered since.
+    """
+    if own := accepted_by_people.of(folder.pipeline_dir, digest):
+        return accepted_by_people.checked(folder.pipeline, own)
+    with Store(metadata.connection(folder.pipeline_dir)) as store:
+        validated = metadata.validated(store, folder.pipeline, digest)
+    newest = accepted_by_people.newest(folder.pipeline_dir)
+    if validated and (newest is None or newest.when < validated.at):
+        return AcceptedData(validated.statistics, validated.facts)
+    return accepted_by_people.checked(folder.pipeline, newest) if newest else None
 
 
 def on_known_data(
-    folder: RunFolder, *, data: Sequence[Part], accepted_statistics: str | None, schema: str | None
+    folder: RunFolder, *, data: Sequence[Part], accepted_data: AcceptedData | None, schema: str | None
 ) -> RuntimeConfig:
     """Finds the servers and folders of this machine, for data that is known.
 
     Args:
         folder: Of the run.
         data: Its parts, the oldest first.
-        accepted_statistics: ExampleStatistics folder of the last accepted, different data; `None` without.
+        accepted_data: What it is compared with; `None` for nothing.
         schema: File of the schema that the data is held to; `None` infers one from the data.
     """
     command = model_server.program(sys.executable)
@@ -53,6 +77,6 @@ def on_known_data(
         server_version=version(command),
         data=data,
         spans_dir=str(folder.pipeline_dir / "spans"),
-        accepted_statistics=accepted_statistics,
+        accepted_data=accepted_data,
         schema=schema,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from tfx.types import Artifact, standard_artifacts
 
 from components import plugins, records, report
-from components.artifacts import PushedVersion, RegisteredModelVersion
+from components.artifacts import ACCEPTED_BY, FactDistributions, PushedVersion, RegisteredModelVersion
 from components.artifacts import Report as ReportArtifact
 from components.evaluation import report as evaluation_report
 from components.evaluation.verdict import Evaluation, Parent
@@ -17,9 +17,6 @@ from pipelines.definition.config import PipelineConfig
 from pipelines.lineage import launch
 from pipelines.lineage.launch import Execution
 from pipelines.tracking.tracker import Tracker, digest_of_split
-
-# Pages and pictures travel; of Data Docs only what one run shows, not 4 MB of static files each time.
-LEFT_OUT = shutil.ignore_patterns("static")
 
 # MLflow never changes a parameter, and another attempt may read other data, as it may run other code: they are tags.
 MAY_CHANGE = ("source_digest", "schema_file")
@@ -75,7 +72,7 @@ def collect(
     folder.mkdir(parents=True)
     outcome = Outcome()
     for source in _reports(execution):
-        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=LEFT_OUT)
+        shutil.copytree(source, folder, dirs_exist_ok=True)
     evaluation = _first(execution, standard_artifacts.ModelEvaluation.TYPE_NAME)
     if evaluation is not None:
         n_examples = records.count(execution.inputs["examples"][0].uri, records.JUDGED)
@@ -120,6 +117,9 @@ def log(tracker: Tracker, run: str, execution: Execution, outcome: Outcome, fold
         for artifact in artifacts:
             if artifact.type_name == standard_artifacts.Examples.TYPE_NAME:
                 _log_dataset(tracker, run, channel, artifact)
+            if artifact.type_name == FactDistributions.TYPE_NAME:
+                by = artifact.get_string_custom_property(ACCEPTED_BY)
+                tracker.tag(run, {"slipway.data_accepted_by": by})
 
 
 def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -> None:

@@ -13,10 +13,11 @@ from serving import pictures
 __all__ = ["OPEN_FEATURES", "DataSettings", "features", "thumbnail"]
 
 OPEN_FEATURES = (pixels.IMAGE,)
+NOTED = (pixels.SOURCE_SIZE,)
 
 
 def features(record: RawRecord, settings: DataSettings) -> dict[str, tf.train.Feature]:
-    """Returns the image as a PNG of the size that the model takes, without what else the file says of it.
+    """Returns the image as a PNG of the size that the model takes, and the size that it had; nothing else of the file.
 
     Raises:
         UnusableRecordError: If it is no image that can be learned from.
@@ -41,7 +42,10 @@ def features(record: RawRecord, settings: DataSettings) -> dict[str, tf.train.Fe
         raise UnusableRecordError(
             f"expected an image of something, got one flat colour in what `resize: {size.resize}` leaves of it"
         )
-    return {pixels.IMAGE: records.of_bytes(pictures.png(stored))}
+    return {
+        pixels.IMAGE: records.of_bytes(pictures.png(stored)),
+        pixels.SOURCE_SIZE: tf.train.Feature(int64_list=tf.train.Int64List(value=[height, width])),
+    }
 
 
 def _is_blank(image: np.ndarray) -> bool:

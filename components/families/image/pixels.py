@@ -8,6 +8,7 @@ import tensorflow as tf
 from components.families.image.data import ImageSettings
 
 IMAGE = "image"  # bytes of a PNG file of the size that the model takes
+SOURCE_SIZE = "source_size"  # height and width as the source has it, upright
 MAX_INTENSITY = 255.0
 LUMA = (19595, 38470, 7471)  # of Rec. 601, in 65536ths: Pillow's
 
@@ -108,3 +109,9 @@ def scale(images: tf.Tensor) -> tf.Tensor:
 def file_of(example: tf.train.Example) -> bytes:
     """Returns the bytes of an example's image file."""
     return example.features.feature[IMAGE].bytes_list.value[0]
+
+
+def source_size_of(example: tf.train.Example) -> tuple[int, int]:
+    """Returns height and width in pixels that an example's image had before it was brought to the model's size."""
+    height, width = example.features.feature[SOURCE_SIZE].int64_list.value
+    return height, width

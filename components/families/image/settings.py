@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.families import sections
 from components.families.image.data import DataSettings, RecordSettings
@@ -27,7 +27,30 @@ FIRST_WRITTEN: dict[str, tuple[type[Section], str]] = {
 
 
 class ValidationSettings(sections.ValidationSettings):
-    """Expectations on any records; what an image must be, `data` says."""
+    """Expectations on the images, and on drift; which size an image has, `data` says."""
+
+    mean_intensity: tuple[float, float] = (0, 255)
+    """Least and greatest acceptable mean intensity of an image, 0 (black) to 255 (white)."""
+
+    max_intensity_drift: float | None = Field(0.2, gt=0, le=1)
+    """Largest Kolmogorov-Smirnov distance of the images' mean intensities, and of their standard deviations, from those
+    of the last accepted data (0: equal, 1: disjoint)."""
+
+    max_sharpness_drift: float | None = Field(0.2, gt=0, le=1)
+    """The same of their sharpness: the variance of the Laplacian."""
+
+    max_source_side_drift: float | None = Field(0.2, gt=0, le=1)
+    """The same of their height and width as the source has them."""
+
+    @field_validator("mean_intensity")
+    @classmethod
+    def _is_a_range(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= ends[0] <= ends[1] <= 255:
+            raise ValueError(
+                f"expected the least and then the greatest mean intensity, each from 0 to 255, got "
+                f"[{ends[0]:g}, {ends[1]:g}]"
+            )
+        return ends
 
 
 class AugmentationSettings(sections.AugmentationSettings):

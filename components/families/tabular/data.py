@@ -14,7 +14,7 @@ from contract.errors import SHOWN_FAILURES, DataError
 from serving.columns import input_name
 
 # Features and facts that every example has; `self` is taken where TensorFlow traces a signature.
-RESERVED = ("id", "label", "split", "digest", "splits_of_digest", "self")
+RESERVED = ("id", "label", "share_of_label", "split", "digest", "splits_of_digest", "self")
 
 
 def positions(header: Sequence[str], wanted: Iterable[str], where: str) -> list[int]:

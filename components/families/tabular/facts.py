@@ -10,7 +10,7 @@ from components.families.tabular.data import RecordSettings, input_name
 from components.families.tabular.settings import ValidationSettings
 from contract.errors import SettingsError
 
-__all__ = ["RecordSettings", "ValidationSettings", "columns", "content", "expectations", "facts"]
+__all__ = ["RecordSettings", "ValidationSettings", "columns", "content", "drifting", "expectations", "facts"]
 
 
 def columns(record: RecordSettings) -> list[str]:
@@ -48,3 +48,8 @@ def expectations(settings: ValidationSettings, record: RecordSettings) -> list[A
         for name, (least, greatest) in ranges.items()
     ]
     return [*tell_apart, *within]
+
+
+def drifting(record: RecordSettings) -> dict[str, str]:
+    """Returns that the drift of every column has the same limit."""
+    return dict.fromkeys(record.inputs, "max_feature_drift")

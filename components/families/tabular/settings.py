@@ -27,6 +27,10 @@ class ValidationSettings(sections.ValidationSettings):
     ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """By column, the least and the greatest acceptable value."""
 
+    max_feature_drift: float | None = Field(0.2, gt=0, le=1)
+    """Largest Kolmogorov-Smirnov distance of the values of each column from those of the last accepted data (0: equal,
+    1: disjoint)."""
+
     @field_validator("ranges")
     @classmethod
     def _not_empty(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

@@ -7,7 +7,20 @@ from pydantic import Field
 from components.settings import Section
 from components.tasks.classification.target import TargetSettings
 
-__all__ = ["CompressionGates", "EvaluationSettings", "TargetSettings", "TrainingSettings"]
+__all__ = [
+    "CompressionGates",
+    "EvaluationSettings",
+    "TargetSettings",
+    "TrainingSettings",
+    "ValidationSettings",
+]
+
+
+class ValidationSettings(Section):
+    """Expectations on the labels."""
+
+    min_class_share: float = Field(0.001, ge=0, le=0.5)
+    """Smallest acceptable share of a class in the records of all splits."""
 
 
 class TrainingSettings(Section):

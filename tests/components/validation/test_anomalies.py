@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from components.families.image.ingestion import OPEN_FEATURES
+from components.families.image import ingestion
 from components.records import SPLITS
 from components.tasks.classification import labels as task
 from components.tasks.classification.target import TargetSettings
@@ -27,6 +27,7 @@ class Data:
             "label": np.asarray(labels, np.int64),
             "id": [b"record %d" % number for number in range(count)],
             "image": [b"image %d" % number for number in range(count)],
+            "source_size": [[8, number] for number in range(count)],
         }
         frame = pd.DataFrame(facts | {name: [value] * count for name, value in columns.items()})
         options = options or schemas.statistics_options(task, TARGET)
@@ -36,7 +37,7 @@ class Data:
             (folder / f"Split-{split}").mkdir(parents=True)
             path = folder / f"Split-{split}" / "FeatureStats.pb"
             path.write_bytes(self.statistics.SerializeToString())
-        self.schema = schemas.acceptable(schemas.infer(str(folder)), task, TARGET, OPEN_FEATURES)
+        self.schema = schemas.acceptable(schemas.infer(str(folder)), task, TARGET, ingestion)
         (folder / "schema.pbtxt").write_text(schemas.text_of(self.schema))
 
     def unlike(self, schema):
@@ -107,6 +108,15 @@ def test_other_ids_and_other_classes_are_like_the_accepted_schema(tmp_path):
     data = Data(tmp_path / "data", [0, 1, 2, 3, 29])
     assert "record 2" in str(schemas.infer(str(accepted.folder)))
     assert data.unlike(accepted.schema) == []
+
+
+def test_a_schema_that_was_accepted_before_sizes_were_noted_takes_data_that_has_them(tmp_path):
+    data = Data(tmp_path / "data", labels(EVEN))
+    earlier = schema_pb2.Schema()
+    earlier.CopyFrom(data.schema)
+    earlier.feature.remove(tfdv.get_feature(earlier, "source_size"))
+    assert "feature source_size: New column" in data.unlike(earlier)[0]
+    assert data.unlike(schemas.acceptable(earlier, task, TARGET, ingestion)) == []
 
 
 def test_a_schema_survives_its_file_and_what_is_none_is_refused(tmp_path):

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -214,6 +216,34 @@ def test_promotion_may_be_tightened_for_a_run_and_not_loosened(configs):
             "expected text, got 0. Put it in quotes",
             id="a number for a label",
         ),
+        pytest.param(
+            GOOD + "validation: {mean_intensity: [200, 20]}\n",
+            "validation.mean_intensity: expected the least and then the greatest mean intensity",
+            id="intensities the wrong way round",
+        ),
+        pytest.param(
+            GOOD + "validation: {expectations: [{type: expect_column_maen_to_be_between}]}\n",
+            "validation.expectations.0.type: expected an expectation of Great Expectations, such as "
+            "expect_column_mean_to_be_between, got 'expect_column_maen_to_be_between'. Did you mean "
+            "expect_column_mean_to_be_between?",
+            id="an unknown expectation",
+        ),
+        pytest.param(
+            GOOD + "validation: {expectations: [{type: expect_column_mean_to_be_between, column: mean}]}\n",
+            "validation.expectations.0: expected the keys type and kwargs alone, got column beside them: what an "
+            "expectation is told stands in kwargs",
+            id="an expectation whose arguments stand beside it",
+        ),
+        pytest.param(
+            GOOD + "validation: {max_intensity_drift: 0}\n",
+            "validation.max_intensity_drift: expected greater than 0, got 0",
+            id="a limit that nothing could keep",
+        ),
+        pytest.param(
+            GOOD + "validation: {max_feature_drift: 0.1}\n",
+            "validation.max_feature_drift: unknown key.",
+            id="a limit of another family",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_names_the_file(configs, text, message):
@@ -283,3 +313,21 @@ def test_digits_are_turned_moved_and_lit_and_never_mirrored(name):
         {"name": "shift", "max_fraction": 0.1},
         {"name": "brightness", "max_change": 0.1},
     ]
+
+
+def test_limits_of_drift_can_be_turned_off_and_expectations_added(configs):
+    (configs / "toy.yaml").write_text(
+        GOOD + "validation:\n  max_label_drift: null\n  max_intensity_drift: null\n  min_class_share: 0.1\n"
+        "  expectations:\n    - type: expect_column_mean_to_be_between\n      kwargs: {column: mean, min_value: 20}\n"
+    )
+    found = config.load("toy")
+    assert (found.validation.max_label_drift, found.validation.max_intensity_drift) == (None, None)
+    assert (found.validation.max_sharpness_drift, found.validation.min_class_share) == (0.2, 0.1)
+    assert found.validation.expectations[0].kwargs == {"column": "mean", "min_value": 20}
+    assert config.parse(found.model_dump(), "run.json") == found
+
+
+def test_reading_a_configuration_does_not_import_great_expectations():
+    code = "import sys; from pipelines.definition import config; config.load('digits')"
+    code += "; sys.exit('great_expectations' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -103,3 +103,15 @@ def test_a_manifest_that_is_gone_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SLIPWAY_MANIFESTS", str(tmp_path))
     with pytest.raises(SettingsError, match=r"digits\.json"):
         manifest.check_compiled(config.load("digits"))
+
+
+def test_an_expectation_that_is_none_on_the_facts_of_its_records_is_not_compiled(tmp_path, monkeypatch):
+    (tmp_path / "pets.yaml").write_text(
+        "data: {classes: [cat, dog], image: {height: 8, width: 8, channels: 1}}\n"
+        "validation: {expectations: [{type: expect_column_to_exist, kwargs: {column: maen}}]}\n"
+    )
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path))
+    with pytest.raises(
+        SettingsError, match=r"validation\.expectations\.0 .*got 'maen'\. Did you mean mean\?"
+    ):
+        manifest.compile_manifest(config.load("pets"))

@@ -1,5 +1,6 @@
 """Which data a run uses, and which schema it holds it to: the real nodes, from `prepare` to `validate`."""
 
+import getpass
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from contract.run_folder import FAILED, PIPELINE_IR, REQUEST, RUN, NodeResult, R
 from pipelines.definition import config
 from pipelines.execution import local_run
 from pipelines.execution.node import Attempt
-from pipelines.runs import accepted_schema, close, resume
+from pipelines.runs import accepted_data, accepted_schema, close, resume
 
 PROJECT = Path(__file__).parents[3]
 DATA_NODES = ("ingest", "statistics", "schema", "anomalies", "validate")
@@ -138,6 +139,10 @@ def of_first(shades):
     folder = shades.folder("first")
     roots = (folder.path, folder.pipeline_dir / "artifacts")
     return {path: path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
+
+
+def slipway(*arguments):
+    return CliRunner().invoke(main, arguments)
 
 
 def test_after_a_failed_validation_repairing_the_files_and_going_on_from_ingest_works(shades):
@@ -352,34 +357,38 @@ def test_data_that_is_unlike_the_accepted_schema_fails_until_a_person_accepts_it
     assert shades.start("second") == exit_codes.BAD_DATA
     reason = shades.folder("second").results()["validate"].reason
     assert "feature weight: Column dropped" in reason
-    assert "`slipway schema shades --accept second`, then clear `ingest`" in reason
+    assert "`slipway schema accept shades second`, then clear `ingest`" in reason
 
-    def slipway(*arguments):
-        return CliRunner().invoke(main, ["schema", "shades", *arguments])
-
-    assert "# shades: from run first, accepted by somebody" in slipway().output
-    answer = slipway("--accept", "second")
+    assert "# shades: from run first, accepted by somebody" in slipway("schema", "show", "shades").output
+    for asked in (("shades",), ("shades", "--run", "second")):
+        difference = slipway("schema", "diff", *asked).output
+        assert "--- accepted by somebody at" in difference
+        assert "+++ the data of run second" in difference
+        assert '-  name: "weight"' in difference
+    answer = slipway("schema", "accept", "shades", "second")
     assert answer.exit_code == 0, answer.output
-    assert "# shades: from run second" in slipway().output
-    assert "weight" not in slipway().output
+    assert "# shades: from run second" in slipway("schema", "show", "shades").output
+    assert "weight" not in slipway("schema", "show", "shades").output
+    assert "looks like the schema that it is held to" in slipway("schema", "diff", "shades").output
     assert shades.go_on("second", "ingest") == SUCCEEDED
 
     curated = accepted_schema.CURATED_DIR / "shades.pbtxt"
     curated.parent.mkdir()
     curated.write_text(text + more)
-    assert f"# shades: curated in {curated}" in slipway().output
-    assert "change" in slipway("--accept", "second").output
+    assert f"# shades: curated in {curated}" in slipway("schema", "show", "shades").output
+    assert "change" in slipway("schema", "accept", "shades", "second").output
+    assert '-  name: "weight"' in slipway("schema", "diff", "shades").output
     assert shades.start("third") == exit_codes.BAD_DATA
     assert "feature weight: Column dropped" in shades.folder("third").results()["validate"].reason
 
 
 def test_a_schema_can_be_accepted_only_from_a_run_that_has_statistics(shades):
     assert shades.start("second", nodes=()) == 0
-    answer = CliRunner().invoke(main, ["schema", "shades", "--accept", "second"])
+    answer = slipway("schema", "accept", "shades", "second")
     assert answer.exit_code != 0
     assert "Expected statistics in run second of shades" in answer.output
     shades.folder("second").write_result("statistics", NodeResult(FAILED, "no memory"))
-    answer = CliRunner().invoke(main, ["schema", "shades", "--accept", "second"])
+    answer = slipway("schema", "accept", "shades", "second")
     assert "Expected statistics in run second of shades" in answer.output
 
 
@@ -388,4 +397,107 @@ def test_an_accepted_schema_that_is_gone_is_an_error_that_says_what_to_do(shades
     for path in (shades.folder("first").pipeline_dir / "schemas").glob("*.pbtxt"):
         path.unlink()
     assert shades.start("second") == exit_codes.BAD_SETTINGS
-    assert "`slipway schema shades --accept RUN`" in shades.folder("second").results()["prepare"].reason
+    assert "`slipway schema accept shades RUN`" in shades.folder("second").results()["prepare"].reason
+
+
+def brighten(shades, by=30):
+    """As when the light was changed: every image, and so the data, is another."""
+    for path in shades.images.glob("*/*.png"):
+        pixels = np.asarray(Image.open(path)).astype(int) + by
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
+
+
+def repeat(shades):
+    """Gives a third of the images the content of another one."""
+    for path in sorted(shades.images.glob("dark/*.png"))[1:40]:
+        shutil.copy(shades.images / "dark/000.png", path)
+
+
+def test_data_that_drifted_fails_until_a_person_accepts_it_and_is_what_later_data_is_compared_with(shades):
+    brighten(shades)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    reason = shades.folder("second").results()["validate"].reason
+    assert "drift from the last accepted data, mean: expected a Kolmogorov-Smirnov distance" in reason
+    assert "`slipway data accept shades second`, then clear `validate`" in reason
+    assert "slipway schema accept" not in reason
+    assert shades.go_on("second", "validate")["validate"] == FAILED, "nobody has accepted anything"
+
+    answer = slipway("data", "accept", "shades", "second")
+    assert answer.exit_code == 0, answer.output
+    assert "- drift from the last accepted data, mean:" in answer.output
+    assert "the data of run second is accepted, by " in answer.output
+    assert slipway("data", "accept", "shades", "second").output == answer.output, "it is accepted already"
+    (accepted,) = accepted_data.every(shades.folder("second").pipeline_dir)
+    assert (accepted.run_id, accepted.by) == ("second", getpass.getuser())
+    assert accepted.data_digest == shades.digest()
+
+    assert shades.go_on("second", "validate") == SUCCEEDED
+    by = f"{accepted.by}, at {accepted.at}, from run second"
+    assert runs_of(shades.folder("second"))["validate"].data.tags["slipway.data_accepted_by"] == by
+    assert shades.start("third") == 0
+    assert shades.cached_from("third")["validate"] == "second", "the same data, compared with the same"
+
+    shades.draw("dark/new.png", base=70)
+    assert shades.start("fourth") == 0
+    assert runs_of(shades.folder("fourth"))["validate"].data.tags["slipway.data_accepted_by"] == ""
+    brighten(shades, by=-30)
+    assert shades.start("fifth") == exit_codes.BAD_DATA, "what was accepted before is not any more"
+
+
+def test_what_a_person_accepted_counts_before_any_run_has_validated_it(shades):
+    brighten(shades)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    assert slipway("data", "accept", "shades", "second").exit_code == 0
+    shades.draw("dark/new.png", base=70)
+    assert shades.start("third") == 0, "other data, like what was accepted"
+
+
+def test_who_accepts_a_drift_accepts_nothing_else(shades):
+    brighten(shades)
+    repeat(shades)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    assert slipway("data", "accept", "shades", "second").exit_code == 0
+    assert shades.go_on("second", "validate")["validate"] == FAILED
+    reason = shades.folder("second").results()["validate"].reason
+    assert "on digest" in reason
+    assert "drift" not in reason
+
+
+def test_data_that_changed_since_a_person_accepted_it_is_not_accepted(shades):
+    brighten(shades)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    assert slipway("data", "accept", "shades", "second").exit_code == 0
+    brighten(shades)
+    assert shades.go_on("second", "ingest")["validate"] == FAILED
+    reason = shades.folder("second").results()["validate"].reason
+    assert "drift from the last accepted data, mean" in reason
+
+
+def test_only_a_drift_that_validation_found_in_what_a_run_names_can_be_accepted(shades):
+    answer = slipway("data", "accept", "shades", "first")
+    assert answer.exit_code == exit_codes.BAD_SETTINGS
+    assert "run first has found none in the data that it names" in answer.output
+    assert "it is missing: the run was not prepared" in slipway("data", "accept", "shades", "unknown").output
+    assert not shades.folder("unknown").path.exists()
+
+    brighten(shades)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    brighten(shades)  # and `ingest` is cleared, but has not run yet
+    folder = shades.folder("second")
+    folder.write(REQUEST, {"values": {}, "done": []})
+    assert Attempt(folder, "prepare").run() == 0
+    assert "There is nothing to accept." in slipway("data", "accept", "shades", "second").output
+    assert accepted_data.every(folder.pipeline_dir) == []
+
+
+def test_accepted_data_that_was_altered_is_an_error_that_says_what_to_do(shades):
+    brighten(shades)
+    assert shades.start("second") == exit_codes.BAD_DATA
+    assert slipway("data", "accept", "shades", "second").exit_code == 0
+    (accepted,) = accepted_data.every(shades.folder("second").pipeline_dir)
+    shutil.rmtree(accepted.folder / "facts")
+    assert shades.start("third") == exit_codes.BAD_SETTINGS
+    reason = shades.folder("third").results()["prepare"].reason
+    assert f"in {accepted.folder}, and it is missing or was altered" in reason
+    shutil.rmtree(accepted.folder)
+    assert shades.start("fourth") == exit_codes.BAD_DATA, "as if nobody had accepted it"

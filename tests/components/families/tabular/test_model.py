@@ -12,6 +12,7 @@ from components.keras import tf
 from components.model_definition import ModelDefinition
 from components.tasks.classification import facts as label_facts
 from components.tasks.classification import labels
+from components.tasks.classification.settings import ValidationSettings as LabelSettings
 from components.validation import expectations
 from components.validation.facts import facts_of
 from contract.errors import SettingsError
@@ -137,7 +138,8 @@ def test_dense_layers_are_pruned_and_quantized_and_normalisation_stays_outside(
 def test_a_column_that_says_nothing_and_one_out_of_its_range_are_named(definition, examples_dir, tmp_path):
     def broken(found, **ranges):
         settings = ValidationSettings(min_records_per_split=5, ranges=ranges)
-        suite = expectations.suite(settings, facts, label_facts, definition.record, definition.target)
+        asked = expectations.Labels(label_facts, definition.target, LabelSettings())
+        suite = expectations.suite(settings, facts, definition.record, asked)
         return expectations.run(found, suite, docs_dir=tmp_path / "docs", run_name="test")
 
     found = facts_of(examples_dir, facts, label_facts, definition.record)

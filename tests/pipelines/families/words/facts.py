@@ -2,7 +2,7 @@ import great_expectations.expectations as gxe
 from plugged.words.data import RecordSettings
 from plugged.words.settings import ValidationSettings
 
-__all__ = ["RecordSettings", "ValidationSettings", "columns", "content", "expectations", "facts"]
+__all__ = ["RecordSettings", "ValidationSettings", "columns", "content", "drifting", "expectations", "facts"]
 
 
 def columns(record):
@@ -19,3 +19,7 @@ def content(example, record):
 
 def expectations(settings, record):
     return [gxe.ExpectColumnValuesToBeBetween(column="length", min_value=1)]
+
+
+def drifting(record):
+    return {}

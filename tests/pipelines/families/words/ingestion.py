@@ -5,6 +5,7 @@ from components import records
 from components.source import RawRecord, UnusableRecordError
 
 OPEN_FEATURES = ("word",)
+NOTED = ()
 
 
 def features(record: RawRecord, settings: DataSettings) -> dict[str, tf.train.Feature]:
