@@ -156,6 +156,20 @@ def schema(pipeline: str, run_id: str | None) -> None:
 
 
 @main.command()
+@click.argument("pipeline", required=False)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@explained
+def gc(pipeline: str | None, dry_run: bool) -> None:
+    """Remove what old runs of PIPELINE, or of all, left behind, as `retention` in the configuration says.
+
+    What a registered version, an alias, or a run that is kept or going on refers to stays.
+    """
+    from cli import retention
+
+    sys.exit(retention.collect(pipeline, dry_run=dry_run))
+
+
+@main.command()
 @explained
 def status() -> None:
     """Show what runs, and how the newest run of each pipeline ended."""

@@ -1,6 +1,7 @@
 """Questions to ML Metadata: where it is, how an execution ended, what went in and out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -101,14 +102,39 @@ def _successful(store: Metadata, pipeline: str, node: str) -> Iterator[mlmd.Exec
                 yield each
 
 
+@dataclass(frozen=True)
+class AcceptedData:
+    """Data that validation accepted.
+
+    Attributes:
+        data_digest: Of the source.
+        statistics: Their folder.
+        uris: All that validation read.
+    """
+
+    data_digest: str
+    statistics: str
+    uris: frozenset[str]
+
+
+def accepted(store: Metadata, pipeline: str) -> Iterator[AcceptedData]:
+    """Yields the data that validation accepted, newest first."""
+    for each in _successful(store, pipeline, VALIDATE):
+        inputs = artifacts(store, each.id, mlmd.Event.INPUT)
+        (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
+        yield AcceptedData(
+            examples.get_string_custom_property("source_digest"),
+            statistics.uri,
+            frozenset(item.uri for items in inputs.values() for item in items),
+        )
+
+
 def accepted_statistics(store: Metadata, pipeline: str, source_digest: str) -> str | None:
     """Returns the statistics of the data that validation accepted last and that is not `source_digest`'s.
 
     `None` where there is no such data, or its files are gone.
     """
-    for each in _successful(store, pipeline, VALIDATE):
-        inputs = artifacts(store, each.id, mlmd.Event.INPUT)
-        (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
-        if examples.get_string_custom_property("source_digest") != source_digest:
-            return statistics.uri if Path(statistics.uri).is_dir() else None
+    for each in accepted(store, pipeline):
+        if each.data_digest != source_digest:
+            return each.statistics if Path(each.statistics).is_dir() else None
     return None

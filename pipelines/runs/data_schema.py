@@ -67,6 +67,7 @@ def accept(folder: RunFolder, by: str) -> Accepted:
     if curated := accepted_schema.curated(folder.pipeline):
         raise SettingsError(f"The schema of {folder.pipeline} is curated: change {curated}, under review.")
     folder.require(RUN)
+    folder.check_not_collected()
     made = folder.results().get(STATISTICS)
     if made is None or made.state != SUCCEEDED:
         raise SettingsError(
