@@ -161,7 +161,7 @@ class _Collection:
         used = set(known.accepted).union(*(run.uris for name, run in known.runs.items() if name in keeping))
         named = [run.of_version for name, run in known.runs.items() if name in self.versions.runs]
         places = {references.place(uri, self.config.name) for uri in used.union(*named)}
-        return _Kept(keeping, places, self.versions.models | {Path(uri).name for uri in used})
+        return _Kept(keeping, places, {*self.versions.models, *(Path(uri).name for uri in used)})
 
     def _artifacts(self, known: References, kept: _Kept) -> Iterator[Removal]:
         """Yields the folders of executions that nothing refers to, published or not.
