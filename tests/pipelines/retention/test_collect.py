@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from contract.run_folder import COLLECTED, REQUEST, RUN, SUMMARY
 from pipelines.definition.retention import RetentionSettings
 from pipelines.lineage import cache, metadata, references
 from pipelines.lineage.metadata_store import Store
-from pipelines.retention import disk
+from pipelines.retention import disk, run_folders
 from pipelines.retention.versions import Versions
 from pipelines.runs import accepted_schema, prepare, resume
 from serving import digest
 
 DAY_S = 24 * 3600
+NODES = ("make", "double", "validate", "register")
 REGISTERED = Versions(runs=frozenset({"first"}))
 
 
@@ -278,6 +280,43 @@ def test_a_run_at_work_stays_however_old_it_is(nights, node, dry_run):
         attempt.stdin.close()
     assert nights.folder("first").is_prepared()
     assert nights.artifacts() >= places(first)
+
+
+def test_a_run_that_somebody_went_on_with_since_it_was_looked_at_is_not_taken(nights):
+    nights.run("first", "make")
+    folder = nights.folder("first")
+    found = run_folders.look(folder, 0.0)
+    request = folder.path / REQUEST
+    os.utime(request, (found.active_at + 1, found.active_at + 1))  # it was written anew
+    assert not run_folders.take(found, folder, 0.0, "it is old", with_records=True)
+    assert folder.is_prepared()
+    folder.check_not_collected()
+
+
+def test_runs_beside_it_come_to_what_they_would_without_it(nights):
+    ended, raised = threading.Event(), []
+
+    def collects():
+        while not ended.is_set():
+            try:
+                nights.collect()
+            except BaseException as error:
+                raised.append(error)
+                raise
+
+    beside = threading.Thread(target=collects)
+    beside.start()
+    try:
+        for night in range(8):
+            value = 3 + night % 2
+            made = nights.run(f"night-{night}", value=value)
+            assert [number(made[node]) for node in NODES] == [value, 2 * value, 3 * value, 2 * value + 1]
+    finally:
+        ended.set()
+        beside.join()
+    assert not raised
+    nights.collect()
+    assert nights.artifacts() >= places(made)
 
 
 def test_a_run_that_went_says_so_to_whoever_goes_on_with_it(nights):
