@@ -3,12 +3,12 @@
 import os
 import sys
 import warnings
-from datetime import datetime
 from pathlib import Path
 
 import click
 
 from cli.console import explained, parse_settings
+from cli.data.commands import data, schema
 from contract import environment
 
 os.environ.update(environment.for_tensorflow())
@@ -28,6 +28,10 @@ def main() -> None:
     from contract.addresses import no_proxy
 
     os.environ.update(no_proxy())
+
+
+main.add_command(data)
+main.add_command(schema)
 
 
 @main.command()
@@ -142,99 +146,18 @@ def lineage(model: str, version: int) -> None:
     shown.show(model, version)
 
 
-@main.group()
-def schema() -> None:
-    """Show the schema that data is held to, compare it with a run's data, accept another."""
-
-
-@schema.command("show")
-@click.argument("pipeline")
+@main.command()
+@click.argument("pipeline", required=False)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 @explained
-def schema_show(pipeline: str) -> None:
-    """Show the schema that the data of PIPELINE is held to."""
-    from cli import schema as shown
+def gc(pipeline: str | None, dry_run: bool) -> None:
+    """Remove what old runs of PIPELINE, or of all, left behind, as `retention` in the configuration says.
 
-    shown.show(pipeline)
+    What a registered version, an alias, or a run that is kept or going on refers to stays.
+    """
+    from cli import retention
 
-
-@schema.command("diff")
-@click.argument("pipeline")
-@click.option("--run", "run_id", metavar="RUN", help="Instead of the newest run that has statistics.")
-@explained
-def schema_diff(pipeline: str, run_id: str | None) -> None:
-    """Show how the data of a run differs from the schema that PIPELINE is held to."""
-    from cli import schema as shown
-
-    shown.diff(pipeline, run_id)
-
-
-@schema.command("accept")
-@click.argument("pipeline")
-@click.argument("run_id", metavar="RUN")
-@explained
-def schema_accept(pipeline: str, run_id: str) -> None:
-    """Hold the data of PIPELINE to what that of RUN looks like."""
-    from cli import schema as shown
-
-    shown.accept(pipeline, run_id)
-
-
-@main.group()
-def data() -> None:
-    """Say what becomes of a pipeline's data."""
-
-
-@data.command("accept")
-@click.argument("pipeline")
-@click.argument("run_id", metavar="RUN")
-@explained
-def data_accept(pipeline: str, run_id: str) -> None:
-    """Accept the data of RUN, although it had drifted: data of PIPELINE is compared with it from now on."""
-    from cli import acceptance
-
-    acceptance.accept(pipeline, run_id)
-
-
-DATE = click.DateTime(["%Y-%m-%d"])
-
-
-@main.group()
-def data() -> None:
-    """Data that arrives day by day."""
-
-
-@data.command("add")
-@click.argument("pipeline")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--date", type=DATE, help="Of the data; today without.")
-@explained
-def data_add(pipeline: str, folder: Path, date: datetime | None) -> None:
-    """Bring the data in FOLDER to PIPELINE, as what arrived on a day."""
-    from cli import data
-
-    data.add(pipeline, folder, date.date() if date else None)
-
-
-@data.command("status")
-@click.argument("pipeline")
-@explained
-def data_status(pipeline: str) -> None:
-    """Show what has arrived for PIPELINE, and what its newest run learned from."""
-    from cli import data
-
-    data.status(pipeline)
-
-
-@data.command("simulate")
-@click.argument("pipeline")
-@click.option("--days", type=click.IntRange(min=1, max=256), default=5, show_default=True)
-@click.option("--until", type=DATE, help="The last of the days; yesterday without.")
-@explained
-def data_simulate(pipeline: str, days: int, until: datetime | None) -> None:
-    """Deal the images of PIPELINE into days, to see nightly retraining on a pipeline PIPELINE_nightly."""
-    from cli import data
-
-    data.simulate(pipeline, days, until.date() if until else None)
+    sys.exit(retention.collect(pipeline, dry_run=dry_run))
 
 
 @main.command()

@@ -10,6 +10,7 @@ nodes/<id>.json how a node ended; <id>.lock is held by the attempt at it
 asked.json      the try at which a person was asked to approve
 outcome.json    state of every task, as the orchestrator saw it
 summary.json    what the run came to
+collected.json  when and why retention removed what the run made; little else is here then
 work/<id>/      what a node keeps between two attempts
 
 Both environments read and write it: Airflow's operators, and the nodes. Standard library only.
@@ -37,6 +38,7 @@ PIPELINE_IR = "pipeline.json"
 ASKED = "asked.json"
 OUTCOME = "outcome.json"
 SUMMARY = "summary.json"
+COLLECTED = "collected.json"
 NODES = "nodes"
 WORK = "work"
 
@@ -180,6 +182,7 @@ class RunFolder:
             SettingsError: If it does not exist, or another version of Slipway prepared the run.
         """
         if not (self.path / name).is_file():
+            self.check_not_collected()
             raise SettingsError(
                 f"Expected {name} in {self.path}, and it is missing: the run was not prepared, or its folder "
                 "was deleted. Start a new run, or clear the task `prepare` to prepare this one again."
@@ -188,6 +191,18 @@ class RunFolder:
         if name == RUN:
             self._check_layout(content)
         return content
+
+    def check_not_collected(self) -> None:
+        """Makes sure that what the run made was not removed because of its age.
+
+        Raises:
+            SettingsError: If it was.
+        """
+        if noted := self.read(COLLECTED):
+            raise SettingsError(
+                f"Expected what run {self.run_id} of {self.pipeline} made, and retention removed it on {noted['at']}: "
+                f"{noted['because']}. Start a new run; `retention` in the configuration says how long one is kept."
+            )
 
     def _check_layout(self, prepared: Mapping[str, Any]) -> None:
         layout = prepared.get("layout", 1)
@@ -205,6 +220,10 @@ class RunFolder:
     def result_file(self, node: str) -> Path:
         """Returns where a node leaves how it ended."""
         return self.path / NODES / f"{node}.json"
+
+    def lock_file(self, node: str) -> Path:
+        """Returns what an attempt at a node locks while it runs."""
+        return self.result_file(node).with_suffix(".lock")
 
     def result(self, node: str) -> NodeResult | None:
         """Returns how a node ended; `None` where it has not, or left nothing that can be read."""

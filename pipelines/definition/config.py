@@ -21,6 +21,7 @@ from contract.errors import SettingsError
 from pipelines.definition import overrides
 from pipelines.definition.mistakes import hint, problems
 from pipelines.definition.nodes import NODES, NodeResources
+from pipelines.definition.retention import RetentionSettings
 
 
 class PipelineConfig(Section):
@@ -68,6 +69,9 @@ class PipelineConfig(Section):
 
     infra_validate: InfraValidationSettings = InfraValidationSettings()
     """Gates on a real model server."""
+
+    retention: RetentionSettings = RetentionSettings()
+    """How long what runs leave behind is kept."""
 
     resources: dict[str, NodeResources] = Field(default_factory=dict)
     """By node id; nodes that are not named get the defaults."""

@@ -18,7 +18,7 @@ def exclusive(folder: RunFolder, node: str) -> Iterator[None]:
     at work: the two would write each other's files. The lock is the kernel's, and goes with the process that holds it.
 
     """
-    path = folder.result_file(node).with_suffix(".lock")
+    path = folder.lock_file(node)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:

@@ -50,13 +50,19 @@ class Attempt:
     def run(self) -> int:
         """Runs the node, keeps its result, says how it ended; returns the exit code.
 
-        While another attempt at the node runs, it waits; stopped then, it leaves no result of its own.
+        While another attempt at the node runs, it waits; stopped then, it leaves no result of its own. What is too old
+        to be kept is removed after the run.
         """
         try:
             with exclusive(self.folder, self.node):
-                return self._attempt()
+                code = self._attempt()
         except Cancelled as error:
             return _explained(error).exit_code
+        if self.node == graph.CLOSE:
+            from pipelines.retention import after_run
+
+            after_run.collect(self.folder.pipeline)
+        return code
 
     def _attempt(self) -> int:
         started = time.monotonic()
@@ -81,9 +87,11 @@ class Attempt:
     def _run(self) -> NodeResult:
         # Imported here: a bad argument should not cost the time that TFX takes to import.
         if self.node == graph.PREPARE:
-            from pipelines.runs import prepare
+            from pipelines.runs import prepare, resume
 
-            return NodeResult(SUCCEEDED, mlflow_run_url=prepare.run(self.folder))
+            page = prepare.run(self.folder)
+            resume.reopen(self.folder)
+            return NodeResult(SUCCEEDED, mlflow_run_url=page)
         if self.node == graph.CLOSE:
             from pipelines.runs import close
 

@@ -46,13 +46,14 @@ class TrackedNode:
         node: Id.
 
     Raises:
-        SettingsError: If the run was not prepared, or has no such node, something before the node has not
-            succeeded, or the promotion waits for a person.
+        SettingsError: If the run was not prepared or was collected since, has no such node, something before the node
+            has not succeeded, or the promotion waits for a person.
     """
 
     def __init__(self, folder: RunFolder, node: str) -> None:
         self.folder, self.node = folder, node
         self.prepared: Mapping[str, Any] = folder.require(RUN)
+        folder.check_not_collected()
         resume.check_stack(folder, self.prepared)
         self.pipeline_ir = launch.from_json(folder.require(PIPELINE_IR))
         if node not in launch.node_ids(self.pipeline_ir):

@@ -90,8 +90,11 @@ class Lookup:
                 return f"{uri} is missing"
             if not noted:
                 return f"nothing was noted that {uri} could be compared with"
-            if _digest(uri) != noted:
-                return f"{uri} has been altered"
+            try:
+                if _digest(uri) != noted:
+                    return f"{uri} has been altered"
+            except FileNotFoundError:
+                return f"{uri} was removed while it was read"
         return ""
 
 
@@ -131,7 +134,14 @@ def look_up(
     newest_first = execution_lib.sort_executions_newest_to_oldest(
         each for each in found if each.last_known_state in metadata.SUCCESSFUL
     )
-    return _found(store, context.name, newest_first[0].id) if newest_first else Lookup(context.name)
+    usable = next((each.id for each in newest_first if _is_live(store, each.id)), None)
+    return _found(store, context.name, usable) if usable else Lookup(context.name)
+
+
+def _is_live(store: Metadata, execution_id: int) -> bool:
+    """Returns whether TFX may answer from an execution: it passes over one with an artifact that is noted as gone."""
+    outputs = metadata.artifacts(store, execution_id, mlmd.Event.OUTPUT).values()
+    return all(each.mlmd_artifact.state == mlmd.Artifact.LIVE for made in outputs for each in made)
 
 
 def _found(store: Metadata, key: str, execution_id: int) -> Lookup:

@@ -85,8 +85,8 @@ def _outcome(store: Metadata, node_id: str, execution_id: int | None) -> Executi
         state = mlmd.Execution.State.Name(found.last_known_state) if found else "not started"
         raise SlipwayError(
             f"Expected the inputs of node {node_id} among this run's own outputs, and they are not there "
-            f"(its execution is {state}). A node before it was refused, failed, or has not run: clear that "
-            "task, and this one follows."
+            f"(its execution is {state}). A node before it was refused, failed, has not run, or was collected "
+            "because of its age: clear that task, and this one follows."
         )
     return Execution(
         id=found.id,

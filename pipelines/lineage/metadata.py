@@ -108,14 +108,33 @@ class Validated:
     """Data that has passed validation.
 
     Attributes:
+        data_digest: Of the source.
         statistics: Folder of its ExampleStatistics.
         facts: Folder of its FactDistributions; `None` where there are none.
         at: When it was validated.
+        uris: All that validation read and made.
     """
 
+    data_digest: str
     statistics: str
     facts: str | None
     at: datetime.datetime
+    uris: frozenset[str]
+
+
+def validations(store: Metadata, pipeline: str) -> Iterator[Validated]:
+    """Yields the data that has passed validation, newest first."""
+    for each in _successful(store, pipeline, VALIDATE):
+        inputs, outputs = (artifacts(store, each.id, kind) for kind in (mlmd.Event.INPUT, mlmd.Event.OUTPUT))
+        (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
+        facts = [str(made.uri) for made in outputs.get("facts", []) if Path(made.uri).is_dir()]
+        yield Validated(
+            examples.get_string_custom_property("source_digest"),
+            str(statistics.uri),
+            facts[0] if facts else None,
+            datetime.datetime.fromtimestamp(each.create_time_since_epoch / 1000, datetime.timezone.utc),
+            frozenset(item.uri for items in (*inputs.values(), *outputs.values()) for item in items),
+        )
 
 
 def validated(store: Metadata, pipeline: str, source_digest: str) -> Validated | None:
@@ -123,13 +142,7 @@ def validated(store: Metadata, pipeline: str, source_digest: str) -> Validated |
 
     `None` where there is no such data, or its files are gone.
     """
-    for each in _successful(store, pipeline, VALIDATE):
-        inputs = artifacts(store, each.id, mlmd.Event.INPUT)
-        (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
-        if examples.get_string_custom_property("source_digest") != source_digest:
-            made = artifacts(store, each.id, mlmd.Event.OUTPUT).get("facts", [])
-            facts = [str(kept.uri) for kept in made if Path(kept.uri).is_dir()]
-            at = datetime.datetime.fromtimestamp(each.create_time_since_epoch / 1000, datetime.timezone.utc)
-            found = Validated(str(statistics.uri), facts[0] if facts else None, at)
+    for found in validations(store, pipeline):
+        if found.data_digest != source_digest:
             return found if Path(found.statistics).is_dir() else None
     return None

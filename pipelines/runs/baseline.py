@@ -69,7 +69,7 @@ def run_digest(data_digest: str, config: PipelineConfig, code: Mapping[str, Code
     """
     decisive = {
         "data": data_digest,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"retention"}),
         "code": {node: [each.sources, each.libraries] for node, each in code.items()},
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

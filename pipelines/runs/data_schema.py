@@ -117,6 +117,7 @@ def newest_with_statistics(pipeline: str) -> RunFolder:
 def _inferred(folder: RunFolder) -> Any:
     """Returns the schema that a run's data looks like."""
     folder.require(RUN)
+    folder.check_not_collected()
     made = folder.results().get(STATISTICS)
     if made is None or made.state != SUCCEEDED:
         raise SettingsError(

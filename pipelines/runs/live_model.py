@@ -51,7 +51,7 @@ def comparable(registry: Registry, config: PipelineConfig, version: int, folder:
         IncomparableError: If the files are others or gone, do not load, or answer other questions.
     """
     tags = registry.version(config.name, version).tags
-    with _alone_in(folder / "live") as live:
+    with alone_in(folder / "live") as live:
         try:
             model = _fetched(registry, config.name, version, tags.get(DIGEST_TAG, ""), live)
         except (RegistryError, FileNotFoundError, NotADirectoryError, ValueError) as error:
@@ -97,8 +97,8 @@ def _tensor(found: Sequence[Any] | None) -> str:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[Path]:
-    """Has one process at a time fetch and load; what a killed one left half done is removed by the next."""
+def alone_in(folder: Path) -> Iterator[Path]:
+    """Has one process at a time fetch, load or remove; what a killed one left half done is removed by the next."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -77,11 +77,13 @@ def run(folder: RunFolder) -> str:
     configuration always does.
 
     Raises:
-        SettingsError: If a value is unknown, malformed or out of range, Airflow shows a stale manifest, or another
-            version of Slipway prepared the run.
+        SettingsError: If a value is unknown, malformed or out of range, Airflow shows a stale manifest, another
+            version of Slipway prepared the run, or retention removed what it is to go on with.
         DataError: If the data cannot be found, or changes while it is read.
     """
     request, prepared = _request(folder), folder.require(RUN) if folder.is_prepared() else {}
+    if request["done"]:
+        folder.check_not_collected()
     if prepared:
         resume.check_stack(folder, prepared)
     if prepared and not _takes_data(folder, request["done"]):

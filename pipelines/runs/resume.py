@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract.errors import SettingsError
-from contract.run_folder import PIPELINE_IR, RUN, SUCCEEDED, NodeResult, RunFolder
+from contract.run_folder import COLLECTED, PIPELINE_IR, RUN, SUCCEEDED, SUMMARY, NodeResult, RunFolder
 from pipelines.definition.nodes import IMPORTER
 from pipelines.lineage import code_version
 
@@ -59,11 +59,12 @@ def plan(folder: RunFolder, node: str) -> Plan:
     it is used as it is.
 
     Raises:
-        SettingsError: If there is no such run or node, another version of Slipway prepared it, or something before the
-            node has not succeeded.
+        SettingsError: If there is no such run or node, another version of Slipway prepared it, something before the
+            node has not succeeded, or retention removed what it made.
     """
     edges = upstream(folder)
     if not edges:
+        folder.check_not_collected()
         raise SettingsError(_unknown_run(folder))
     folder.require(RUN)
     if node not in edges:
@@ -75,7 +76,15 @@ def plan(folder: RunFolder, node: str) -> Plan:
     if missing:
         raise SettingsError(_not_succeeded(folder, node, missing[0], results.get(missing[0])))
     used = [name for name in edges if name in done and name != node and node not in before[name]]
+    if used:
+        folder.check_not_collected()
     return Plan(tuple(used), tuple(name for name in edges if name not in used))
+
+
+def reopen(folder: RunFolder) -> None:
+    """Takes back that a run has ended, and that retention took what it made: it is prepared, and goes on."""
+    for name in (SUMMARY, COLLECTED):
+        (folder.path / name).unlink(missing_ok=True)
 
 
 def _not_succeeded(folder: RunFolder, node: str, missing: str, result: NodeResult | None) -> str:

@@ -16,7 +16,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from serving import digest
@@ -32,6 +32,8 @@ LIVE_TAG = "slipway.live_version"
 # Tags of a version.
 DIGEST_TAG = "slipway.saved_model_sha256"
 DATA_TAG = "slipway.data_digest"
+
+PAGE = 1000
 
 
 class Registry:
@@ -59,12 +61,9 @@ class Registry:
 
     def roles(self, model: str) -> Roles:
         """Returns the roles of a model's versions; none where it is not registered."""
-        try:
-            found = self.client.get_registered_model(model)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return Roles()
-            raise
+        found = self._model(model)
+        if found is None:
+            return Roles()
         aliases = {alias: int(version) for alias, version in found.aliases.items()}
         previous, live = (found.tags.get(tag) for tag in (PREVIOUS_CHAMPION_TAG, LIVE_TAG))
         return Roles(
@@ -74,11 +73,29 @@ class Registry:
             int(live) if live else None,
         )
 
+    def _model(self, model: str) -> RegisteredModel | None:
+        try:
+            return self.client.get_registered_model(model)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    def aliased(self, model: str) -> set[int]:
+        """Returns the versions behind any alias, those of a person's own making included."""
+        found = self._model(model)
+        return {int(version) for version in found.aliases.values()} if found else set()
+
     def versions(self, model: str) -> list[ModelVersion]:
         """Returns all versions of a model, newest first."""
         if set(model) & UNQUOTABLE:
             return []
-        found = self.client.search_model_versions(f"name = '{model}'", max_results=1000)
+        found: list[ModelVersion] = []
+        token: str | None = None
+        while token is None or token:
+            page = self.client.search_model_versions(f"name = '{model}'", PAGE, page_token=token)
+            found += page
+            token = page.token or ""
         return sorted(found, key=lambda version: -int(version.version))
 
     def live(self, model: str) -> int | None:

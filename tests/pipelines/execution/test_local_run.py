@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from contract import exit_codes
 from contract.errors import SettingsError
-from contract.run_folder import FAILED, PIPELINE_IR, RUN, RunFolder
+from contract.run_folder import COLLECTED, FAILED, PIPELINE_IR, RUN, SUMMARY, RunFolder
 from pipelines.definition import config
 from pipelines.execution import local_run
 from pipelines.execution import node as node_program
@@ -75,6 +75,24 @@ def test_a_run_that_failed_goes_on_where_it_failed_and_tells_everybody(prepared,
     assert not tags["double"].get("mlflow.note.content"), "it says no longer that the disk is full"
     assert "tfx 1." in tags["make"]["slipway.libraries"]
     assert len(runs) == 4, "a node that runs again opens its MLflow run again"
+
+
+def test_a_run_that_goes_on_has_not_ended(prepared):
+    prepared.write(SUMMARY, {"state": "succeeded"})
+    had_ended = {}
+    local_run.go_on(
+        prepared,
+        resume.plan(prepared, "make"),
+        lambda node, state: had_ended.setdefault(node, (prepared.path / SUMMARY).exists()),
+    )
+    assert had_ended == {"prepare": True, "make": False, "double": False, "add_one": False, "close": False}
+    assert prepared.read(SUMMARY)["nodes"]
+
+
+def test_no_node_runs_in_a_run_that_retention_took_something_from(prepared):
+    prepared.write(COLLECTED, {"at": "2026-01-01T00:00:00+00:00", "because": "it is old"})
+    assert Attempt(prepared, "make").run() == exit_codes.BAD_SETTINGS
+    assert "retention removed it on 2026-01-01T00:00:00+00:00: it is old" in prepared.results()["make"].reason
 
 
 def test_a_run_whose_folder_is_deleted_under_a_node_fails_and_says_so_everywhere(prepared, tiny):

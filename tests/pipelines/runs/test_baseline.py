@@ -5,6 +5,7 @@ import pytest
 
 from components.model_definition import ModelDefinition
 from pipelines.definition import config
+from pipelines.definition.retention import RetentionSettings
 from pipelines.lineage.code_digest import Code
 from pipelines.runs import baseline as comparison
 from pipelines.runs import live_model
@@ -208,6 +209,10 @@ def test_data_configuration_and_code_make_the_digest_of_a_run():
         comparison.run_digest("data", digits, {"train": Code("abc", "tensorflow 2.17.0")}),
     }
     assert len(others | {mine}) == 5
+    for_ever = digits.model_copy(update={"retention": RetentionSettings(days=None)})
+    assert mine == comparison.run_digest("data", for_ever, CODE), (
+        "how long it is kept decides nothing of a model"
+    )
 
 
 def test_a_model_that_was_not_compared_with_what_is_live_does_not_count_as_judged_against_it(pets):
