@@ -10,6 +10,7 @@ That of a span is kept from run to run: what is there under its key is either wh
 
 import json
 import logging
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -123,6 +124,7 @@ def kept(folder: Path, make: Callable[[Path], None]) -> tuple[Harvest, bool]:
     """
     found = Harvest(folder)
     if folder.is_dir():
+        os.utime(folder)  # retention goes by when it was of use
         try:
             found.check()
         except AlteredError as error:

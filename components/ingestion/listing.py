@@ -5,6 +5,7 @@ A listing that was seen before, whose content was read then, names that content 
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ class Known:
         key = self._key(listing)
         try:
             found = json.loads(self._path(key).read_bytes())
+            os.utime(self._path(key))  # retention goes by when it was of use
             return str(found["content"]) if found["key"] == key else None
         except (FileNotFoundError, ValueError, TypeError, KeyError):  # not there, or damaged
             return None

@@ -33,6 +33,7 @@ LOCK = ".retention.lock"
 FETCHED = re.compile(r"([0-9a-f]{64})(\..*)?")
 UNFINISHED = "was put aside by a retention that was stopped"
 UNUSED = "no run that is kept made or used it, and no version is made of it"
+UNREAD = "no run has found it of use for retention.days: {days:g}; its source is read again when one does"
 UNCOMPARED = "no run that is kept was compared with it, and the next one will not be"
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,8 @@ class _Collection:
                 taken, kept = self._runs(known, take=not dry_run)
                 if not dry_run:
                     references.note_deleted(store, known, kept.places)
-            artifacts, models = list(self._artifacts(known, kept)), list(self._models(kept))
+            artifacts = [*self._artifacts(known, kept), *self._of_sources()]
+            models = list(self._models(kept))
             # Folders that hold nothing go without a word.
             said = tuple(each for each in (*found, *taken, *artifacts, *models) if each.size)
             if dry_run:
@@ -190,6 +192,13 @@ class _Collection:
             fetched = FETCHED.fullmatch(path.name)
             if fetched and fetched[1] not in kept.models and self._is_old(path):
                 yield Removal(path, disk.size(path), UNCOMPARED)
+
+    def _of_sources(self) -> Iterator[Removal]:
+        """Yields what ingestion knows of spans and listings, where that has not been of use: no run needs it."""
+        days = self.config.retention.days or 0.0
+        for path in [*(self.dir / "spans").glob("[!.]*"), *(self.dir / "listings").glob("[!.]*")]:
+            if self.now - disk.written_at(path) > days * DAY_S:
+                yield Removal(path, disk.size(path), UNREAD.format(days=days))
 
     def _is_old(self, path: Path) -> bool:
         """Returns whether a run that is being prepared did not just make it."""

@@ -7,7 +7,15 @@ from pathlib import Path
 
 ASIDE = ".going-"
 # Where something may lie aside, below a pipeline's folder.
-PLACES = ("artifacts/*/*", "artifacts/*/.system/executor_execution", "runs/*", "runs/*/nodes", "live")
+PLACES = (
+    "artifacts/*/*",
+    "artifacts/*/.system/executor_execution",
+    "runs/*",
+    "runs/*/nodes",
+    "live",
+    "spans",
+    "listings",
+)
 
 
 def size(path: Path) -> int:

@@ -471,3 +471,18 @@ def test_a_link_goes_and_what_it_leads_to_stays(nights, tmp_path):
     nights.collect()
     assert not folder.is_symlink()
     assert (precious / "number").read_text() == "3"
+
+
+def test_what_ingestion_knows_of_a_source_goes_when_it_was_of_no_use_for_so_long(nights):
+    nights.run("only")
+    span, listing = nights.dir / "spans/2026-03-01-abc", nights.dir / "listings/abc.json"
+    for path in (span / "examples", listing):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"bytes")
+    assert nights.collect(days=0.9).removals == ()
+    gone = {removal.path: removal.because for removal in nights.collect(days=1.1).removals}
+    assert gone.keys() == {span, listing}
+    assert "its source is read again when one does" in gone[span]
+    assert not span.exists()
+    assert not listing.exists()
+    assert not list(disk.aside(nights.dir))
