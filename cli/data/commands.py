@@ -85,6 +85,24 @@ def data_status(pipeline: str) -> None:
     spans.status(pipeline)
 
 
+@data.command("remove")
+@click.argument("pipeline")
+@click.argument("record", metavar="ID")
+@click.option(
+    "--dry-run", is_flag=True, help="Say where it is and who has learned from it, and remove nothing."
+)
+@explained
+def data_remove(pipeline: str, record: str, dry_run: bool) -> None:
+    """Take the record ID out of every day of PIPELINE, and name the versions that have learned from it.
+
+    ID is <date>/<place of the file>, as the quarantine, validation and the examples have it. Every file with the very
+    same bytes goes.
+    """
+    from cli.data import removal
+
+    removal.remove(pipeline, record, dry_run=dry_run)
+
+
 @data.command("simulate")
 @click.argument("pipeline")
 @click.option("--days", type=click.IntRange(min=1, max=256), default=5, show_default=True)

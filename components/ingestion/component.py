@@ -84,6 +84,7 @@ def RecordExampleGen(
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("file_format", "tfrecords_gzip")
     examples.set_string_custom_property("source_digest", parts.digest_of(wanted))
+    examples.set_string_custom_property("newest_span", wanted[-1].span)
     quarantine.records = len(result.quarantined)
     result.write(report.uri)
     publish(quarantine.uri, report.uri, of_family.thumbnail)

@@ -109,6 +109,7 @@ class Validated:
 
     Attributes:
         data_digest: Of the source.
+        newest_span: Its date; empty for a source without spans.
         statistics: Folder of its ExampleStatistics.
         facts: Folder of its FactDistributions; `None` where there are none.
         at: When it was validated.
@@ -116,6 +117,7 @@ class Validated:
     """
 
     data_digest: str
+    newest_span: str
     statistics: str
     facts: str | None
     at: datetime.datetime
@@ -130,6 +132,7 @@ def validations(store: Metadata, pipeline: str) -> Iterator[Validated]:
         facts = [str(made.uri) for made in outputs.get("facts", []) if Path(made.uri).is_dir()]
         yield Validated(
             examples.get_string_custom_property("source_digest"),
+            examples.get_string_custom_property("newest_span"),
             str(statistics.uri),
             facts[0] if facts else None,
             datetime.datetime.fromtimestamp(each.create_time_since_epoch / 1000, datetime.timezone.utc),
@@ -137,12 +140,19 @@ def validations(store: Metadata, pipeline: str) -> Iterator[Validated]:
         )
 
 
-def validated(store: Metadata, pipeline: str, source_digest: str) -> Validated | None:
-    """Returns the data that was validated last and that is not `source_digest`'s.
+def validated(store: Metadata, pipeline: str, source_digest: str, newest_span: str) -> Validated | None:
+    """Returns the data that was validated last and that is not `source_digest`'s, nor newer.
 
-    `None` where there is no such data, or its files are gone.
+    A backfill is compared with what its night would have been. `None` where there is no such data, or its files are
+    gone.
+
+    Args:
+        store: Open connection.
+        pipeline: Name.
+        source_digest: Of the data to be compared.
+        newest_span: Of the same.
     """
     for found in validations(store, pipeline):
-        if found.data_digest != source_digest:
+        if found.data_digest != source_digest and found.newest_span <= newest_span:
             return found if Path(found.statistics).is_dir() else None
     return None

@@ -27,12 +27,12 @@ def on_data_of_now(folder: RunFolder, config: PipelineConfig, request: Mapping[s
     """
     data = spans.parts_of(folder, config, request)
     digest = parts.digest_of(data)
-    accepted = to_compare_with(folder, digest)
+    accepted = to_compare_with(folder, digest, data[-1].span)
     schema = data_schema.to_import(folder, config, digest)
     return on_known_data(folder, data=data, accepted_data=accepted, schema=schema)
 
 
-def to_compare_with(folder: RunFolder, digest: str) -> AcceptedData | None:
+def to_compare_with(folder: RunFolder, digest: str, newest_span: str) -> AcceptedData | None:
     """Returns the data that a run's data is compared with; `None` where there is none.
 
     Data that a person has accepted is compared with what it was then. Any other is compared with the data that was
@@ -42,6 +42,7 @@ def to_compare_with(folder: RunFolder, digest: str) -> AcceptedData | None:
     Args:
         folder: Of the run.
         digest: Of the run's data.
+        newest_span: Its newest span; empty without spans.
 
     Raises:
         SettingsError: If what a person has accepted was altered since.
@@ -49,7 +50,7 @@ def to_compare_with(folder: RunFolder, digest: str) -> AcceptedData | None:
     if own := accepted_by_people.of(folder.pipeline_dir, digest):
         return accepted_by_people.checked(folder.pipeline, own)
     with Store(metadata.connection(folder.pipeline_dir)) as store:
-        validated = metadata.validated(store, folder.pipeline, digest)
+        validated = metadata.validated(store, folder.pipeline, digest, newest_span)
     newest = accepted_by_people.newest(folder.pipeline_dir)
     if validated and (newest is None or newest.when < validated.at):
         return AcceptedData(validated.statistics, validated.facts)

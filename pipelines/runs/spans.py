@@ -39,7 +39,7 @@ def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, An
     Raises:
         DataError: If there is no such data, it is too old, or it changes while it is read.
     """
-    seen = _Seen(folder, config)
+    seen = Seen(folder.pipeline_dir, config)
     settings = config.source.spans
     if settings is None:
         return [seen.part("", config.source.path)]
@@ -55,19 +55,19 @@ def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, An
     return [seen.part(str(span), str(span.path / config.source.path)) for span in chosen]
 
 
-class _Seen:
+class Seen:
     """Digests of parts; one whose listing was seen before is not read again.
 
     Args:
-        folder: Of a run.
+        pipeline_dir: State of the pipeline.
         config: Resolved.
     """
 
-    def __init__(self, folder: RunFolder, config: PipelineConfig) -> None:
+    def __init__(self, pipeline_dir: Path, config: PipelineConfig) -> None:
         module = config.family_module("sources")
         self.sources, self.settings = plugins.load(module, Sources), config.source
         readers = code_digest.of([module, reading.__name__])
-        self.known = listing.Known(folder.pipeline_dir / "listings", readers.sources + readers.libraries)
+        self.known = listing.Known(pipeline_dir / "listings", readers.sources + readers.libraries)
 
     def part(self, span: str, path: str) -> Part:
         """Returns a part as it is now."""

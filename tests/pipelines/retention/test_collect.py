@@ -224,8 +224,19 @@ def test_the_data_that_the_next_run_may_be_compared_with_stays(nights):
     assert not kept & places(oldest)
     with Store(metadata.connection(nights.dir)) as store:
         for now, accepted in (("5", newest), ("4", earlier)):
-            found = metadata.validated(store, "tiny", now).statistics
+            found = metadata.validated(store, "tiny", now, "").statistics
             assert found == accepted["double"].outputs["doubled"][0].uri
+
+
+def test_data_of_an_earlier_night_is_not_compared_with_newer_data(nights):
+    source = "write(number, value)\n    number.set_string_custom_property('newest_span', f'2026-03-0{value}')"
+    nights.tiny.change("make", "write(number, value)", source)
+    for value in (2, 3, 5):
+        nights.run(f"night {value}", "make", "double", "validate", value=value)
+    with Store(metadata.connection(nights.dir)) as store:
+        for night, compared_with in (("2026-03-04", "3"), ("2026-03-05", "5"), ("2026-03-02", "2")):
+            assert metadata.validated(store, "tiny", "4", night).data_digest == compared_with
+        assert metadata.validated(store, "tiny", "4", "2026-03-01") is None
 
 
 def test_the_run_that_the_accepted_schema_comes_from_stays(nights):
