@@ -26,6 +26,14 @@ Parameter = tfx.dsl.components.Parameter
 logger = logging.getLogger(__name__)
 
 
+def _describe(examples: Examples, wanted: list[parts.Part]) -> None:
+    examples.split_names = json.dumps(list(records.SPLITS))
+    examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+    examples.set_string_custom_property("file_format", "tfrecords_gzip")
+    examples.set_string_custom_property("source_digest", parts.digest_of(wanted))
+    examples.set_string_custom_property("newest_span", wanted[-1].span)
+
+
 @tfx.dsl.components.component
 def RecordExampleGen(
     examples: OutputArtifact[Examples],
@@ -80,11 +88,7 @@ def RecordExampleGen(
         page = publish(quarantine.uri, runtime.current().work_dir / "report", of_family.thumbnail)
         logger.info("What could not be used, and why: %s", page)
         raise
-    examples.split_names = json.dumps(list(records.SPLITS))
-    examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
-    examples.set_string_custom_property("file_format", "tfrecords_gzip")
-    examples.set_string_custom_property("source_digest", parts.digest_of(wanted))
-    examples.set_string_custom_property("newest_span", wanted[-1].span)
+    _describe(examples, wanted)
     quarantine.records = len(result.quarantined)
     result.write(report.uri)
     publish(quarantine.uri, report.uri, of_family.thumbnail)

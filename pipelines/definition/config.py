@@ -243,11 +243,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: expected keys and values, got {type(content).__name__}.")
     return content
-
-
-def keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Returns the dotted keys of every single value."""
-    found = []
-    for name, value in config.items():
-        found += keys(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [f"{prefix}{name}"]
-    return found

@@ -54,3 +54,11 @@ def _set(config: dict[str, Any], key: str, value: Any) -> None:
     for section in above:
         config = config[section]
     config[last] = value
+
+
+def keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Returns the dotted keys of every single value."""
+    found = []
+    for name, value in config.items():
+        found += keys(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [f"{prefix}{name}"]
+    return found

@@ -11,6 +11,7 @@ from components.augmentation import balance
 from components.augmentation.component import ExampleAugmenter
 from components.compression.component import Compressor
 from components.compression.settings import CompressionSettings
+from components.families import sections
 from components.families.sections import AugmentationSettings
 from components.infra_validation.component import ModelServerValidator
 from components.ingestion import parts
@@ -21,7 +22,6 @@ from components.settings import Section, part
 from components.tasks import interface as tasks
 from components.validation import schema as schemas
 from pipelines.definition import arguments
-from pipelines.definition.beam import BEAM_ARGS
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import (
     ANOMALIES,
@@ -51,7 +51,7 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         sources=config.family_module("sources"),
         family=config.family_module("ingestion"),
         task=labels,
-        settings=config.source.model_dump_json(exclude={"spans"}),
+        settings=_of_a_part(config).model_dump_json(),
         target=config.target.model_dump_json(),
         source=parts.to_json(runtime.data),
         spans_dir=runtime.spans_dir,
@@ -66,6 +66,12 @@ def _data(config: PipelineConfig, runtime: RuntimeConfig) -> dict[str, BaseNode]
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     ).with_id(ANOMALIES)
     return {INGEST: ingest, STATISTICS: statistics, SCHEMA: schema, ANOMALIES: anomalies}
+
+
+def _of_a_part(config: PipelineConfig) -> sections.DataSettings:
+    """Returns what ingestion is told of the source: which spans there are, and when they count, is no matter of its."""
+    settings = config.source
+    return settings.model_copy(update={"spans": settings.spans and sections.SpanSettings()})
 
 
 def _augment(config: PipelineConfig, nodes: dict[str, BaseNode]) -> None:
@@ -212,5 +218,5 @@ def create_pipeline(config: PipelineConfig, runtime: RuntimeConfig) -> tfx.dsl.P
         pipeline_root=runtime.pipeline_root,
         components=list(nodes.values()),
         enable_cache=True,
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=arguments.BEAM_ARGS,
     )

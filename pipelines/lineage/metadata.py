@@ -113,7 +113,7 @@ class Validated:
         statistics: Folder of its ExampleStatistics.
         facts: Folder of its FactDistributions; `None` where there are none.
         at: When it was validated.
-        uris: All that validation read and made.
+        uris: All that validation read, and the facts.
     """
 
     data_digest: str
@@ -136,7 +136,7 @@ def validations(store: Metadata, pipeline: str) -> Iterator[Validated]:
             str(statistics.uri),
             facts[0] if facts else None,
             datetime.datetime.fromtimestamp(each.create_time_since_epoch / 1000, datetime.timezone.utc),
-            frozenset(item.uri for items in (*inputs.values(), *outputs.values()) for item in items),
+            frozenset(item.uri for items in (*inputs.values(), outputs.get("facts", [])) for item in items),
         )
 
 

@@ -13,7 +13,7 @@ from components.ingestion.parts import Part
 from components.tasks.interface import Comparison
 from contract.run_folder import PIPELINE_IR, REQUEST, RUN, SUCCEEDED, RunFolder
 from pipelines.definition import config as configuration
-from pipelines.definition import form, manifest
+from pipelines.definition import form, manifest, overrides
 from pipelines.definition import pipeline as wiring
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import INGEST, JUDGES, TRAIN, VALIDATE
@@ -92,15 +92,7 @@ def run(folder: RunFolder) -> str:
     runtime = runtime_config.on_data_of_now(folder, config, request)
     outdated = _outdated(folder, prepared, runtime.source_digest, request["done"])
     compared = _compile(folder, config, runtime)
-    tags = {
-        "slipway.pipeline": config.name,
-        "slipway.data_digest": runtime.source_digest,
-        "slipway.code_version": code_version.current(),
-        **spans.tags(runtime.data),
-        **_meaning(config),
-        **compared.tags(),
-        **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
-    }
+    tags = {**_tags(config, runtime, request), **compared.tags()}
     tracker = Tracker(runtime.tracking_uri, config.name)
     parent = _open(tracker, folder, config, tags)
     # Before run.json: killed in between, the data is still that of before, and all this is done again.
@@ -122,6 +114,17 @@ def run(folder: RunFolder) -> str:
     _keep(folder, prepared, compared, tracker)
     logger.info("Data %s, code %s", runtime.source_digest[:12], tags["slipway.code_version"])
     return tracker.url(parent)
+
+
+def _tags(config: PipelineConfig, runtime: RuntimeConfig, request: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "slipway.pipeline": config.name,
+        "slipway.data_digest": runtime.source_digest,
+        "slipway.code_version": code_version.current(),
+        **spans.tags(runtime.data),
+        **_meaning(config),
+        **{f"airflow.{key}": request[key] for key in ("dag_id", "run_id", "dag_run_url") if request.get(key)},
+    }
 
 
 def _go_on(folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str]) -> str:
@@ -226,7 +229,7 @@ def _open(tracker: Tracker, folder: RunFolder, config: PipelineConfig, tags: Map
     """Opens the MLflow run and logs what the run was prepared to be."""
     parent = tracker.open(folder.run_id, "", tags=tags)
     resolved = config.model_dump()
-    tracker.parameters(parent, {key: _at(resolved, key) for key in configuration.keys(resolved)})
+    tracker.parameters(parent, {key: _at(resolved, key) for key in overrides.keys(resolved)})
     tracker.content(parent, resolved, "config.json")
     tracker.dataset(parent, config.name, spans.where(config), tags["slipway.data_digest"], "source")
     return parent

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contract import files as contract_files
 from contract.errors import SettingsError, UnavailableError
 from contract.run_folder import COLLECTED, REQUEST, RUN, SUMMARY
 from pipelines.definition.retention import RetentionSettings
@@ -17,7 +18,6 @@ from pipelines.lineage.metadata_store import Store
 from pipelines.retention import disk, run_folders
 from pipelines.retention.versions import Versions
 from pipelines.runs import accepted_schema, prepare, resume
-from serving import digest
 
 DAY_S = 24 * 3600
 NODES = ("make", "double", "validate", "register")
@@ -135,13 +135,13 @@ def test_a_run_that_was_answered_a_moment_ago_keeps_what_it_was_answered_with(ni
 def test_an_artifact_that_goes_while_it_is_compared_is_computed_again(nights, monkeypatch, caplog):
     first = nights.run("first", "make")
     folder = first["make"].outputs["number"][0].uri
-    read = digest.of_file
+    read = contract_files.sha256
 
     def goes(path):
         disk.put_aside(Path(folder))
         return read(path)
 
-    monkeypatch.setattr(digest, "of_file", goes)
+    monkeypatch.setattr(contract_files, "sha256", goes)
     assert nights.begin("second", "make")["make"].cached_from == ""
     assert f"{folder} was removed while it was read" in caplog.text
 
@@ -232,7 +232,7 @@ def test_data_of_an_earlier_night_is_not_compared_with_newer_data(nights):
     source = "write(number, value)\n    number.set_string_custom_property('newest_span', f'2026-03-0{value}')"
     nights.tiny.change("make", "write(number, value)", source)
     for value in (2, 3, 5):
-        nights.run(f"night {value}", "make", "double", "validate", value=value)
+        nights.run(f"night-{value}", "make", "double", "validate", value=value)
     with Store(metadata.connection(nights.dir)) as store:
         for night, compared_with in (("2026-03-04", "3"), ("2026-03-05", "5"), ("2026-03-02", "2")):
             assert metadata.validated(store, "tiny", "4", night).data_digest == compared_with

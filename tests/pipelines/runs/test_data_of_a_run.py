@@ -408,9 +408,9 @@ def brighten(shades, by=30):
 
 
 def repeat(shades):
-    """Gives a third of the images the content of another one."""
+    """Has a third of the images show what another one shows, in other bytes."""
     for path in sorted(shades.images.glob("dark/*.png"))[1:40]:
-        shutil.copy(shades.images / "dark/000.png", path)
+        path.write_bytes((shades.images / "dark/000.png").read_bytes() + path.name.encode())
 
 
 def test_data_that_drifted_fails_until_a_person_accepts_it_and_is_what_later_data_is_compared_with(shades):
