@@ -80,7 +80,7 @@ def _copied(examples_dir: str, copies: Copies, change: Change) -> Iterator[bytes
         .unbatch()
         .map(changed, tf.data.AUTOTUNE, deterministic=True)
         .batch(BATCH)
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(2)
         .with_options(options)
     )
     for originals, numbers, features in batches.as_numpy_iterator():
