@@ -2,7 +2,8 @@
 
 import itertools
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ def augment(
 ) -> dict[str, int]:
     """Writes `Split-train` with originals and augmented copies, and `Split-eval` unchanged.
 
-    All originals come first, then the first copy of each, and so on: copies of a record lie far apart. A copy of the
-    record `<id>` is called `<id>#<number>`. Memory does not grow with the data.
+    In turns: where all records get as many copies, all originals come first, then the first copy of each, and so on.
+    Copies of a record lie far apart. The copy of the record `<id>` is called `<id>#<number>`. Memory does not grow with
+    the data.
 
     Args:
         family: What changes.
@@ -34,10 +36,11 @@ def augment(
     Returns:
         Number of examples in the written splits.
     """
-    change = _unchanged if settings.mode == "online" else family.change(record, settings)
-    every = itertools.chain(
-        records.read_serialized(examples_dir, "train"),
-        _copied(examples_dir, copies, change),
+    wanted = partial(_wanted, examples_dir, copies)
+    every = (
+        _repeated(wanted())
+        if settings.mode == "online"
+        else _changed(wanted, family.change(record, settings))
     )
     count, size = (settings.factor * each for each in _extent(examples_dir))
     counts = {"train": records.write_serialized(target_dir, "train", every, count=count, size=size)}
@@ -54,29 +57,42 @@ def _extent(examples_dir: str) -> tuple[int, int]:
     return count, size
 
 
-def _unchanged(original: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Leaves a copy as the original is: training changes it."""
-    return {}
+def _wanted(examples_dir: str, copies: Copies) -> Iterator[tuple[bytes, int]]:
+    """Yields serialized originals, each with the number of the copy that is wanted of it; 0 is the original."""
+    for turn in range(copies.turns):
+        for original in records.read_serialized(examples_dir, "train"):
+            number = copies.in_turn(original, turn)
+            if number is not None:
+                yield original, number
 
 
-def _copied(examples_dir: str, copies: Copies, change: Change) -> Iterator[bytes]:
-    def wanted() -> Iterator[tuple[list[bytes], list[int]]]:
-        for number in range(1, copies.most + 1):
-            originals = records.read_serialized(examples_dir, "train")
-            takers = (original for original in originals if copies.of(original) >= number)
-            while batch := list(itertools.islice(takers, BATCH)):
-                yield batch, [number] * len(batch)
+def _repeated(wanted: Iterator[tuple[bytes, int]]) -> Iterator[bytes]:
+    """Yields copies that are as their originals: training changes them."""
+    for original, number in wanted:
+        yield _copy(original, number, {}) if number else original
+
+
+def _changed(wanted: Callable[[], Iterator[tuple[bytes, int]]], change: Change) -> Iterator[bytes]:
+    def batched() -> Iterator[tuple[tuple[bytes, ...], tuple[int, ...]]]:
+        every = wanted()
+        while batch := list(itertools.islice(every, BATCH)):
+            originals, numbers = zip(*batch, strict=True)
+            yield originals, numbers
+
+    scalars = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)
+    made = tf.function(change, scalars, autograph=False)
+    nothing = {name: tf.constant("") for name in made.get_concrete_function().structured_outputs}
 
     @tf.autograph.experimental.do_not_convert
     def changed(original: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        return original, number, change(original, number)
+        return original, number, tf.cond(number > 0, lambda: made(original, number), lambda: nothing)
 
     options = tf.data.Options()
     # How many threads add up the pixels of one image would be told by its last digits.
     options.threading.max_intra_op_parallelism = 1
     signature = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64))
     batches = (
-        tf.data.Dataset.from_generator(wanted, output_signature=signature)
+        tf.data.Dataset.from_generator(batched, output_signature=signature)
         .unbatch()
         .map(changed, tf.data.AUTOTUNE, deterministic=True)
         .batch(BATCH)
@@ -85,7 +101,8 @@ def _copied(examples_dir: str, copies: Copies, change: Change) -> Iterator[bytes
     )
     for originals, numbers, features in batches.as_numpy_iterator():
         for index, (original, number) in enumerate(zip(originals, numbers, strict=True)):
-            yield _copy(original, number, {name: values[index] for name, values in features.items()})
+            of_copy = {name: values[index] for name, values in features.items()}
+            yield _copy(original, number, of_copy) if number else original
 
 
 def _copy(original: bytes, number: int, features: Mapping[str, bytes]) -> bytes:
