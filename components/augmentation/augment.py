@@ -37,11 +37,11 @@ def augment(
         Number of examples in the written splits.
     """
     wanted = partial(_wanted, examples_dir, copies)
-    every = (
-        _repeated(wanted())
-        if settings.mode == "online"
-        else _changed(wanted, family.change(record, settings))
-    )
+    if settings.mode == "online":  # training changes records; copies are as their originals
+        copied = (_copy(original, number, {}) for original, number in wanted() if number)
+    else:
+        copied = _changed(wanted, family.change(record, settings))
+    every = (next(copied) if number else original for original, number in wanted())
     count, size = (settings.factor * each for each in _extent(examples_dir))
     counts = {"train": records.write_serialized(target_dir, "train", every, count=count, size=size)}
     shutil.copytree(Path(examples_dir) / "Split-eval", Path(target_dir) / "Split-eval", dirs_exist_ok=True)
@@ -66,26 +66,18 @@ def _wanted(examples_dir: str, copies: Copies) -> Iterator[tuple[bytes, int]]:
                 yield original, number
 
 
-def _repeated(wanted: Iterator[tuple[bytes, int]]) -> Iterator[bytes]:
-    """Yields copies that are as their originals: training changes them."""
-    for original, number in wanted:
-        yield _copy(original, number, {}) if number else original
-
-
 def _changed(wanted: Callable[[], Iterator[tuple[bytes, int]]], change: Change) -> Iterator[bytes]:
+    """Yields the copies among what is wanted, in order; making them goes on while they are written."""
+
     def batched() -> Iterator[tuple[tuple[bytes, ...], tuple[int, ...]]]:
-        every = wanted()
-        while batch := list(itertools.islice(every, BATCH)):
+        copies = (each for each in wanted() if each[1])
+        while batch := list(itertools.islice(copies, BATCH)):
             originals, numbers = zip(*batch, strict=True)
             yield originals, numbers
 
-    scalars = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)
-    made = tf.function(change, scalars, autograph=False)
-    nothing = {name: tf.constant("") for name in made.get_concrete_function().structured_outputs}
-
     @tf.autograph.experimental.do_not_convert
     def changed(original: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        return original, number, tf.cond(number > 0, lambda: made(original, number), lambda: nothing)
+        return original, number, change(original, number)
 
     options = tf.data.Options()
     # How many threads add up the pixels of one image would be told by its last digits.
@@ -101,8 +93,7 @@ def _changed(wanted: Callable[[], Iterator[tuple[bytes, int]]], change: Change) 
     )
     for originals, numbers, features in batches.as_numpy_iterator():
         for index, (original, number) in enumerate(zip(originals, numbers, strict=True)):
-            of_copy = {name: values[index] for name, values in features.items()}
-            yield _copy(original, number, of_copy) if number else original
+            yield _copy(original, number, {name: values[index] for name, values in features.items()})
 
 
 def _copy(original: bytes, number: int, features: Mapping[str, bytes]) -> bytes:
