@@ -2,7 +2,8 @@
 
 import itertools
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ def augment(
 ) -> dict[str, int]:
     """Writes `Split-train` with originals and augmented copies, and `Split-eval` unchanged.
 
-    All originals come first, then the first copy of each, and so on: copies of a record lie far apart. A copy of the
-    record `<id>` is called `<id>#<number>`. Memory does not grow with the data.
+    In turns: where all records get as many copies, all originals come first, then the first copy of each, and so on.
+    Copies of a record lie far apart. The copy of the record `<id>` is called `<id>#<number>`. Memory does not grow with
+    the data.
 
     Args:
         family: What changes.
@@ -34,11 +36,12 @@ def augment(
     Returns:
         Number of examples in the written splits.
     """
-    change = _unchanged if settings.mode == "online" else family.change(record, settings)
-    every = itertools.chain(
-        records.read_serialized(examples_dir, "train"),
-        _copied(examples_dir, copies, change),
-    )
+    wanted = partial(_wanted, examples_dir, copies)
+    if settings.mode == "online":  # training changes records; copies are as their originals
+        copied = (_copy(original, number, {}) for original, number in wanted() if number)
+    else:
+        copied = _changed(wanted, family.change(record, settings))
+    every = (next(copied) if number else original for original, number in wanted())
     count, size = (settings.factor * each for each in _extent(examples_dir))
     counts = {"train": records.write_serialized(target_dir, "train", every, count=count, size=size)}
     shutil.copytree(Path(examples_dir) / "Split-eval", Path(target_dir) / "Split-eval", dirs_exist_ok=True)
@@ -54,18 +57,23 @@ def _extent(examples_dir: str) -> tuple[int, int]:
     return count, size
 
 
-def _unchanged(original: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Leaves a copy as the original is: training changes it."""
-    return {}
+def _wanted(examples_dir: str, copies: Copies) -> Iterator[tuple[bytes, int]]:
+    """Yields serialized originals, each with the number of the copy that is wanted of it; 0 is the original."""
+    for turn in range(copies.turns):
+        for original in records.read_serialized(examples_dir, "train"):
+            number = copies.in_turn(original, turn)
+            if number is not None:
+                yield original, number
 
 
-def _copied(examples_dir: str, copies: Copies, change: Change) -> Iterator[bytes]:
-    def wanted() -> Iterator[tuple[list[bytes], list[int]]]:
-        for number in range(1, copies.most + 1):
-            originals = records.read_serialized(examples_dir, "train")
-            takers = (original for original in originals if copies.of(original) >= number)
-            while batch := list(itertools.islice(takers, BATCH)):
-                yield batch, [number] * len(batch)
+def _changed(wanted: Callable[[], Iterator[tuple[bytes, int]]], change: Change) -> Iterator[bytes]:
+    """Yields the copies among what is wanted, in order; making them goes on while they are written."""
+
+    def batched() -> Iterator[tuple[tuple[bytes, ...], tuple[int, ...]]]:
+        copies = (each for each in wanted() if each[1])
+        while batch := list(itertools.islice(copies, BATCH)):
+            originals, numbers = zip(*batch, strict=True)
+            yield originals, numbers
 
     @tf.autograph.experimental.do_not_convert
     def changed(original: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
@@ -76,11 +84,11 @@ def _copied(examples_dir: str, copies: Copies, change: Change) -> Iterator[bytes
     options.threading.max_intra_op_parallelism = 1
     signature = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64))
     batches = (
-        tf.data.Dataset.from_generator(wanted, output_signature=signature)
+        tf.data.Dataset.from_generator(batched, output_signature=signature)
         .unbatch()
         .map(changed, tf.data.AUTOTUNE, deterministic=True)
         .batch(BATCH)
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(2)
         .with_options(options)
     )
     for originals, numbers, features in batches.as_numpy_iterator():

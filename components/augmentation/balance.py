@@ -80,7 +80,13 @@ class _Group:
 
 
 class Copies:
-    """How many copies each record gets.
+    """How many copies each record gets, and when: in turns, each a pass over all records.
+
+    Every turn has each label in the share that it has in all of them together: rare labels, of which there are most
+    copies, do not pile up at the end, where no shuffling would spread them again.
+
+    Attributes:
+        turns: How many.
 
     Args:
         examples: The train split; not read where all records get the same.
@@ -99,23 +105,32 @@ class Copies:
         self._groups: dict[bytes, _Group] = {}
         if wanted.shares:
             self._groups = self._planned(examples)
-        self.most = max((group.copies(0) for group in self._groups.values()), default=settings.factor - 1)
+        most = max((group.copies(0) for group in self._groups.values()), default=settings.factor - 1)
+        self.turns = most + 1
 
-    def of(self, serialized: bytes) -> int:
-        """Returns the number of copies of a serialized example."""
+    def in_turn(self, serialized: bytes, turn: int) -> int | None:
+        """Returns which copy of a serialized example comes in a turn; 0 is the original, `None` neither of them."""
         if not self._groups:
-            return self._settings.factor - 1
+            return turn
         example = tf.train.Example.FromString(serialized)
-        return self._groups[self._wanted.group(example)].copies(self._rank(example))
+        rank, start = self._drawn(example)
+        count = 1 + self._groups[self._wanted.group(example)].copies(rank)
+        # Evenly over the turns, of which there are at least `count`, from a place that chance says.
+        start %= self.turns
+        number = -((start - turn * count) // self.turns)
+        return number if number < count and (number * self.turns + start) // count == turn else None
 
-    def _rank(self, example: tf.train.Example) -> int:
+    def _drawn(self, example: tf.train.Example) -> tuple[int, int]:
+        """Returns two numbers below 2**64 that a record has by chance: who gets one more, and when the first comes."""
         text = f"{self._settings.seed}/{records.id_of(example)}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+        digest = hashlib.sha256(text.encode()).digest()
+        return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
 
     def _planned(self, examples: Iterable[tf.train.Example]) -> dict[bytes, _Group]:
         ranks: dict[bytes, array[int]] = {label: array("Q") for label in self._wanted.shares}
         for example in examples:
-            ranks.setdefault(self._wanted.group(example), array("Q")).append(self._rank(example))
+            rank, _ = self._drawn(example)
+            ranks.setdefault(self._wanted.group(example), array("Q")).append(rank)
         counts = {group: len(each) for group, each in ranks.items()}
         shares = _shares(self._wanted, counts)
         self._check(counts, shares)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from components import records
@@ -47,11 +48,30 @@ def preview(
     examples: Sequence[tf.train.Example], folder: Path, record: RecordSettings, settings: AugmentationSettings
 ) -> None:
     """Adds `augmentation_preview.png`, the whole policy, and a picture for each operation alone, named after it."""
-    if not settings.operations:
-        return
-    draw(examples, change(record, settings), "all operations", folder / "augmentation_preview.png")
+    if settings.operations:
+        title = f"all operations, policy {settings.policy_version}"
+        draw(examples, change(record, settings), title, folder / "augmentation_preview.png")
     for number, operation in enumerate(settings.operations, start=1):
         alone = settings.model_copy(update={"operations": (operation,)})
         limits = [f"{name} {value}" for name, value in operation.model_dump(exclude={"name"}).items()]
         title = f"{operation.name}: {', '.join(limits)}"
-        draw(examples, change(record, alone), title, folder / f"augmentation_{number}_{operation.name}.png")
+        path = folder / f"augmentation_{number}_{operation.name}.png"
+        draw(examples, change(record, alone), title, path)
+    if alpha := settings.mixup_alpha:
+        mixture = _mixture(examples, record, alpha)
+        draw(examples, mixture, f"mixup: mixup_alpha {alpha}", folder / "augmentation_mixup.png")
+
+
+def _mixture(examples: Sequence[tf.train.Example], record: RecordSettings, alpha: float) -> Change:
+    """Returns what mixes an example with one of `examples` after the other, as mixup does with those of a batch."""
+
+    def copy_of(serialized: tf.Tensor, copy: tf.Tensor) -> dict[str, tf.Tensor]:
+        number = int(copy)
+        other = examples[number % len(examples)].SerializeToString()
+        files = tf.io.parse_example([serialized, other], PARSED)[pixels.IMAGE]
+        images = pixels.decode_stored(files, record.image)
+        share = np.random.default_rng(number).beta(alpha, alpha)
+        mixed = share * images[0] + (1 - share) * images[1]
+        return {pixels.IMAGE: tf.io.encode_png(tf.cast(tf.round(mixed), tf.uint8))}
+
+    return copy_of

@@ -28,8 +28,21 @@ def planned(shares, factor=3, originals=None, **more):
     return balance.Copies(examples() if originals is None else originals, wanted, settings)
 
 
+def turns(plan, originals):
+    """Which copy of each record comes in each turn, by id."""
+    serialized = {records.id_of(each): each.SerializeToString(deterministic=True) for each in originals}
+    return {
+        name: [plan.in_turn(each, turn) for turn in range(plan.turns)] for name, each in serialized.items()
+    }
+
+
 def copies(plan, originals):
-    return {records.id_of(each): plan.of(each.SerializeToString(deterministic=True)) for each in originals}
+    """How many copies each record gets, by id; they are numbered, and the original comes once too."""
+    found = {
+        name: [each for each in all_ if each is not None] for name, all_ in turns(plan, originals).items()
+    }
+    assert all(numbers == list(range(len(numbers))) and numbers for numbers in found.values())
+    return {name: len(numbers) - 1 for name, numbers in found.items()}
 
 
 def enlarged(found):
@@ -40,7 +53,7 @@ def enlarged(found):
 def test_without_shares_every_record_gets_as_many_copies_as_the_factor_says():
     plan = planned({}, factor=4, originals=[])
     assert set(copies(plan, examples()).values()) == {3}
-    assert plan.most == 3
+    assert set(map(tuple, turns(plan, examples()).values())) == {(0, 1, 2, 3)}
 
 
 def test_a_named_label_gets_its_share_and_the_others_divide_the_rest_as_before():
@@ -61,7 +74,14 @@ def test_records_of_a_label_get_the_same_number_of_copies_or_one_more():
     rare = {count for key, count in found.items() if key.startswith("rare")}
     assert len(rare) <= 2
     assert max(rare) - min(rare) <= 1
-    assert planned({"rare": 0.3}).most == max(found.values())
+    assert planned({"rare": 0.3}).turns == max(found.values()) + 1
+
+
+def test_every_turn_has_about_the_shares_that_all_have_together():
+    found = turns(planned({"rare": 0.3}, originals=examples()), examples())
+    for turn in range(len(found["rare/0"])):
+        present = [name.partition("/")[0] for name, numbers in found.items() if numbers[turn] is not None]
+        assert present.count("rare") / len(present) == pytest.approx(0.3, abs=0.12)
 
 
 def test_which_records_get_one_more_depends_on_the_seed_and_not_on_the_order():

@@ -152,6 +152,15 @@ def test_a_picture_for_each_operation_and_one_of_all_show_originals_beside_copie
         assert height == 5 * (128 + 6) + 24
 
 
+def test_a_mixture_has_a_picture_of_its_own(examples_dir, tmp_path):
+    originals = list(records.read_split(examples_dir, "train"))[:8]
+    settings = AugmentationSettings(mode="online", mixup_alpha=1, operations=())
+    augmentation.preview(originals, tmp_path, RECORD, settings)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["augmentation_mixup.png"]
+    assert len(np.unique(np.asarray(Image.open(tmp_path / "augmentation_mixup.png"))[200:300])) > 50
+
+
 def test_a_preview_enlarges_pixels_to_squares_and_shows_what_is_written(examples_dir, tmp_path):
     settings = AugmentationSettings(factor=2, operations=(Brightness(max_change=0.3),))
     enlarged(examples_dir, tmp_path / "written", settings)
