@@ -108,6 +108,23 @@ def test_an_older_answer_is_verified_where_a_newer_one_went(nights):
     assert number(nights.run("third", "make", "double")["double"]) == 6
 
 
+def test_what_was_not_verified_answers_nothing_where_what_was_verified_went_a_moment_ago(nights, monkeypatch):
+    first = nights.run("first", "make", "double")
+    (Path(first["double"].outputs["doubled"][0].uri) / "number").write_text("1000")
+    nights.run("second", "make", "double")
+    nights.begin("third", "make")
+    verify = cache.Lookup.problem
+
+    def verified_and_gone(lookup):
+        said = verify(lookup)
+        with Store(metadata.connection(nights.dir)) as store:
+            references.note_deleted(store, references.read(store, "tiny"), places(first))
+        return said
+
+    monkeypatch.setattr(cache.Lookup, "problem", verified_and_gone)
+    assert number(nights.launch("third", "double")) == 6
+
+
 def test_a_run_that_is_about_to_be_answered_from_what_goes_computes_it_itself(nights, monkeypatch):
     nights.run("first", "make", "double")
     nights.begin("second")
