@@ -493,13 +493,31 @@ def test_a_link_goes_and_what_it_leads_to_stays(nights, tmp_path):
 def test_what_ingestion_knows_of_a_source_goes_when_it_was_of_no_use_for_so_long(nights):
     nights.run("only")
     span, listing = nights.dir / "spans/2026-03-01-abc", nights.dir / "listings/abc.json"
-    for path in (span / "examples", listing):
+    half_done = nights.dir / "spans/.2026-03-02-abc.0123456789abcdef"
+    for path in (span / "examples", half_done / "examples", listing):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"bytes")
     assert nights.collect(days=0.9).removals == ()
     gone = {removal.path: removal.because for removal in nights.collect(days=1.1).removals}
-    assert gone.keys() == {span, listing}
+    assert gone.keys() == {span, half_done, listing}
     assert "its source is read again when one does" in gone[span]
     assert not span.exists()
     assert not listing.exists()
     assert not list(disk.aside(nights.dir))
+
+
+def test_what_ingestion_takes_in_the_moment_that_it_would_go_stays(nights, monkeypatch):
+    nights.run("only")
+    span = nights.dir / "spans/2026-03-01-abc"
+    span.mkdir(parents=True)
+    (span / "examples").write_bytes(b"bytes")
+    real = disk.put_aside
+
+    def taken(path):
+        later = time.time() + 3 * DAY_S
+        os.utime(path, (later, later))
+        return real(path)
+
+    monkeypatch.setattr(disk, "put_aside", taken)
+    assert nights.collect().freed == 0
+    assert (span / "examples").read_bytes() == b"bytes"
