@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,8 +123,11 @@ def kept(folder: Path, make: Callable[[Path], None]) -> tuple[Harvest, bool]:
         make: Writes and seals it in an empty folder.
     """
     found = Harvest(folder)
+    with suppress(FileNotFoundError):
+        os.utime(
+            folder
+        )  # retention goes by when it was of use; before it is read, so that it stays meanwhile
     if folder.is_dir():
-        os.utime(folder)  # retention goes by when it was of use
         try:
             found.check()
         except AlteredError as error:
@@ -149,5 +152,6 @@ def kept(folder: Path, make: Callable[[Path], None]) -> tuple[Harvest, bool]:
 def drop(found: Harvest) -> None:
     """Takes a harvest away; killed on the way, none of it is left under its name."""
     gone = found.folder.with_name(f".{found.folder.name}.{secrets.token_hex(8)}")
-    found.folder.rename(gone)
+    with suppress(FileNotFoundError):  # somebody else took it away
+        found.folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

@@ -97,6 +97,14 @@ class Lookup:
                 return f"{uri} was removed while it was read"
         return ""
 
+    def has_verified(self, outputs: Mapping[str, Sequence[Artifact]]) -> bool:
+        """Returns whether `problem` has read what a node was answered with.
+
+        Where retention took what was read, or another run published a newer answer, TFX has chosen by itself since.
+        What has no key is not answered by the cache.
+        """
+        return not self.key or all(each.uri in self.digests for made in outputs.values() for each in made)
+
 
 def look_up(
     store: Metadata,

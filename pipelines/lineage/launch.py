@@ -143,14 +143,14 @@ def _attempt(
     pipeline_ir: pipeline_pb2.Pipeline,
     node: pipeline_pb2.PipelineNode,
     executor: Any,
-) -> tuple[pipeline_pb2.PipelineNode, str, str]:
-    """Returns the node as it is launched this time, its cache key, and the digest of its code.
+) -> tuple[pipeline_pb2.PipelineNode, cache.Lookup, str]:
+    """Returns the node as it is launched this time, what the cache has to say about it, and the digest of its code.
 
     Its code is in the key, and its inputs are those that count. What has no executor has no key.
     """
     if executor is None:
         with Store(connection) as store:
-            return attempts.begin(store, node), "", ""
+            return attempts.begin(store, node), cache.Lookup(), ""
     code = _code(node, executor)
     digest = code.sources + code.libraries
     with Store(connection) as store:
@@ -160,7 +160,7 @@ def _attempt(
         lookup = cache.look_up(store, attempt, pipeline_ir, executor)
     if node.node_info.id in graph.NEVER_CACHED:
         attempt.execution_options.caching_options.enable_cache = False
-        return attempt, lookup.key, digest
+        return attempt, lookup, digest
     # Outside the lock: the files are read while others use the store.
     if problem := lookup.problem():
         logger.warning(
@@ -170,7 +170,7 @@ def _attempt(
             problem,
         )
         attempt.execution_options.caching_options.enable_cache = False
-    return attempt, lookup.key, digest
+    return attempt, lookup, digest
 
 
 def _check_not_overtaken(
@@ -211,7 +211,7 @@ def launch(pipeline_ir: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.Co
     deployment = runner_utils.extract_local_deployment_config(pipeline_ir)
     executor = runner_utils.extract_executor_spec(deployment, node_id)
     _check_not_overtaken(connection, nodes, node_id)
-    attempt, key, code = _attempt(connection, pipeline_ir, nodes[node_id], executor)
+    attempt, lookup, code = _attempt(connection, pipeline_ir, nodes[node_id], executor)
     prepared = launcher.Launcher(
         pipeline_node=attempt,
         mlmd_connection=Store(connection),
@@ -221,7 +221,10 @@ def launch(pipeline_ir: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.Co
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         custom_executor_operators=cache.OPERATORS,
     )
-    with runtime.keyed(key, code):
+    with runtime.keyed(lookup.key, code):
         launched = prepared.launch()
     with Store(connection) as store:
-        return _outcome(store, node_id, launched.execution_id if launched else None)
+        execution = _outcome(store, node_id, launched.execution_id if launched else None)
+    if execution.cached_from and not lookup.has_verified(execution.outputs):
+        return launch(pipeline_ir, node_id, connection)
+    return execution

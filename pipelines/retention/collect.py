@@ -107,14 +107,15 @@ class _Collection:
                 taken, kept = self._runs(known, take=not dry_run)
                 if not dry_run:
                     references.note_deleted(store, known, kept.places)
-            artifacts = [*self._artifacts(known, kept), *self._of_sources()]
-            models = list(self._models(kept))
+            artifacts, models = list(self._artifacts(known, kept)), list(self._models(kept))
+            sources = list(self._of_sources())
             # Folders that hold nothing go without a word.
-            said = tuple(each for each in (*found, *taken, *artifacts, *models) if each.size)
+            said = tuple(each for each in (*found, *taken, *artifacts, *models, *sources) if each.size)
             if dry_run:
                 return Collected(said, sum(each.size for each in said))
             with live_model.alone_in(self.dir / "live") if models else nullcontext():
                 problems = _each(disk.put_aside, [each.path for each in (*artifacts, *models)])
+            problems += _each(self._put_aside_unread, [each.path for each in sources])
             return Collected(said, *_delete(list(disk.aside(self.dir)), problems))
 
     def _runs(self, known: References, *, take: bool) -> tuple[list[Removal], _Kept]:
@@ -194,11 +195,20 @@ class _Collection:
                 yield Removal(path, disk.size(path), UNCOMPARED)
 
     def _of_sources(self) -> Iterator[Removal]:
-        """Yields what ingestion knows of spans and listings, where that has not been of use: no run needs it."""
-        days = self.config.retention.days or 0.0
-        for path in [*(self.dir / "spans").glob("[!.]*"), *(self.dir / "listings").glob("[!.]*")]:
-            if self.now - disk.written_at(path) > days * DAY_S:
-                yield Removal(path, disk.size(path), UNREAD.format(days=days))
+        """Yields what ingestion knows of spans and listings, where that has not been of use: no run needs it.
+
+        What one that was killed left half done is there under a hidden name.
+        """
+        for path in [*(self.dir / "spans").glob("*"), *(self.dir / "listings").glob("*")]:
+            if not path.name.startswith(disk.ASIDE) and disk.written_at(path) <= self._unread_since:
+                yield Removal(path, disk.size(path), UNREAD.format(days=self.config.retention.days))
+
+    @property
+    def _unread_since(self) -> float:
+        return self.now - (self.config.retention.days or 0.0) * DAY_S
+
+    def _put_aside_unread(self, path: Path) -> None:
+        disk.put_aside_unused(path, self._unread_since)
 
     def _is_old(self, path: Path) -> bool:
         """Returns whether a run that is being prepared did not just make it."""

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 ASIDE = ".going-"
@@ -36,12 +37,23 @@ def written_at(path: Path) -> float:
         return 0.0
 
 
-def put_aside(path: Path) -> None:
-    """Renames a file or folder, so that nobody finds half of it; nothing where it is gone already."""
+def put_aside(path: Path) -> Path | None:
+    """Renames a file or folder, so that nobody finds half of it; returns its new path, `None` where it is gone."""
+    aside = path.with_name(f"{ASIDE}{path.name}.{secrets.token_hex(8)}")
     try:
-        path.rename(path.with_name(f"{ASIDE}{path.name}.{secrets.token_hex(8)}"))
+        return path.rename(aside)
     except FileNotFoundError:
-        return
+        return None
+
+
+def put_aside_unused(path: Path, since: float) -> None:
+    """Renames what was not used since a time, in seconds since the epoch.
+
+    Whoever uses a folder sets its time to now before reading it.
+    """
+    if written_at(path) <= since and (lying := put_aside(path)) and written_at(lying) > since:
+        with suppress(OSError):  # where whoever took it in between has missed it, and made it again
+            lying.rename(path)
 
 
 def aside(pipeline_dir: Path) -> Iterator[Path]:

@@ -8,7 +8,7 @@ import pytest
 from components import records
 from components.families.image import ingestion, sources
 from components.families.image.data import DataSettings
-from components.ingestion import reading
+from components.ingestion import harvest, reading
 from components.ingestion.gather import Usable
 from components.ingestion.parts import Part, digest_of
 from components.source import Source
@@ -121,6 +121,21 @@ def test_what_was_kept_of_a_span_and_altered_since_is_made_anew(inbox):
     (kept / "examples").write_bytes(content)
     assert inbox.ingest(*DAYS).read == [DAYS[0]]
     assert inbox.stored() == good
+
+
+def test_what_was_kept_of_a_span_and_goes_while_it_is_checked_is_made_anew(inbox, monkeypatch):
+    inbox.ingest(*DAYS[:1])
+    before = inbox.stored()
+    (kept,) = (inbox.target / "spans").glob(f"{DAYS[0]}-*")
+    check = harvest.Harvest.check
+
+    def goes(found):
+        shutil.rmtree(kept)
+        check(found)
+
+    monkeypatch.setattr(harvest.Harvest, "check", goes)
+    assert inbox.ingest(*DAYS[:1]).read == [DAYS[0]]
+    assert inbox.stored() == before
 
 
 def test_whoever_is_killed_while_a_span_is_read_leaves_nothing_that_is_taken_for_it(inbox, monkeypatch):

@@ -108,6 +108,23 @@ def test_an_older_answer_is_verified_where_a_newer_one_went(nights):
     assert number(nights.run("third", "make", "double")["double"]) == 6
 
 
+def test_what_was_not_verified_answers_nothing_where_what_was_verified_went_a_moment_ago(nights, monkeypatch):
+    first = nights.run("first", "make", "double")
+    (Path(first["double"].outputs["doubled"][0].uri) / "number").write_text("1000")
+    nights.run("second", "make", "double")
+    nights.begin("third", "make")
+    verify = cache.Lookup.problem
+
+    def verified_and_gone(lookup):
+        said = verify(lookup)
+        with Store(metadata.connection(nights.dir)) as store:
+            references.note_deleted(store, references.read(store, "tiny"), places(first))
+        return said
+
+    monkeypatch.setattr(cache.Lookup, "problem", verified_and_gone)
+    assert number(nights.launch("third", "double")) == 6
+
+
 def test_a_run_that_is_about_to_be_answered_from_what_goes_computes_it_itself(nights, monkeypatch):
     nights.run("first", "make", "double")
     nights.begin("second")
@@ -487,13 +504,31 @@ def test_a_link_goes_and_what_it_leads_to_stays(nights, tmp_path):
 def test_what_ingestion_knows_of_a_source_goes_when_it_was_of_no_use_for_so_long(nights):
     nights.run("only")
     span, listing = nights.dir / "spans/2026-03-01-abc", nights.dir / "listings/abc.json"
-    for path in (span / "examples", listing):
+    half_done = nights.dir / "spans/.2026-03-02-abc.0123456789abcdef"
+    for path in (span / "examples", half_done / "examples", listing):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"bytes")
     assert nights.collect(days=0.9).removals == ()
     gone = {removal.path: removal.because for removal in nights.collect(days=1.1).removals}
-    assert gone.keys() == {span, listing}
+    assert gone.keys() == {span, half_done, listing}
     assert "its source is read again when one does" in gone[span]
     assert not span.exists()
     assert not listing.exists()
     assert not list(disk.aside(nights.dir))
+
+
+def test_what_ingestion_takes_in_the_moment_that_it_would_go_stays(nights, monkeypatch):
+    nights.run("only")
+    span = nights.dir / "spans/2026-03-01-abc"
+    span.mkdir(parents=True)
+    (span / "examples").write_bytes(b"bytes")
+    real = disk.put_aside
+
+    def taken(path):
+        later = time.time() + 3 * DAY_S
+        os.utime(path, (later, later))
+        return real(path)
+
+    monkeypatch.setattr(disk, "put_aside", taken)
+    assert nights.collect().freed == 0
+    assert (span / "examples").read_bytes() == b"bytes"
