@@ -38,7 +38,7 @@ def augment(
     """
     wanted = partial(_wanted, examples_dir, copies)
     if settings.mode == "online":  # training changes records; copies are as their originals
-        copied = (_copy(original, number, {}) for original, number in wanted() if number)
+        copied: Iterator[bytes] = (_copy(original, number, {}) for original, number in wanted() if number)
     else:
         copied = _changed(wanted, family.change(record, settings))
     every = (next(copied) if number else original for original, number in wanted())
