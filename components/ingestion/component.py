@@ -15,6 +15,7 @@ from components.families import interface as families
 from components.ingestion import parts
 from components.ingestion.gather import Usable
 from components.ingestion.ingest import ingest
+from components.ingestion.quarantine import LISTING
 from components.ingestion.quarantine_page import publish
 from components.tasks import interface as tasks
 from contract.errors import DataError
@@ -84,11 +85,16 @@ def RecordExampleGen(
             code=runtime.current().code,
         )
     except DataError:
-        # The artifact of a failed execution is deleted; its reasons are most wanted exactly then.
-        page = publish(quarantine.uri, runtime.current().work_dir / "report", of_family.thumbnail)
-        logger.info("What could not be used, and why: %s", page)
+        _publish_failed(quarantine.uri, of_family)
         raise
     _describe(examples, wanted)
     quarantine.records = len(result.quarantined)
     result.write(report.uri)
     publish(quarantine.uri, report.uri, of_family.thumbnail)
+
+
+def _publish_failed(quarantine_dir: str, family: families.Ingestion) -> None:
+    """Keeps the page: the artifact of a failed execution is deleted, and its reasons are most wanted exactly then."""
+    if (Path(quarantine_dir) / LISTING).is_file():  # the data was read to its end
+        page = publish(quarantine_dir, runtime.current().work_dir / "report", family.thumbnail)
+        logger.info("What could not be used, and why: %s", page)

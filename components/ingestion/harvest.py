@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from components.ingestion import quarantine
 from contract import files
@@ -77,10 +77,6 @@ class Harvest:
     def counts(self) -> Counts:
         """Returns how many records there were."""
         return Counts(**json.loads((self.folder / HARVEST).read_text())["counts"])
-
-    def quarantined(self) -> list[dict[str, Any]]:
-        """Returns what could not be used, as it is listed."""
-        return [json.loads(line) for line in (self.folder / quarantine.LISTING).read_text().splitlines()]
 
     def seal(self, counts: Counts) -> None:
         """Says that all is there."""

@@ -1,8 +1,7 @@
 """Reads a source part by part, and writes one set of splits of what can be used."""
 
 import json
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,6 @@ from components import report
 from components.families.sections import DataSettings
 from components.ingestion import harvest, quarantine
 from components.ingestion.gather import Gathering, Usable
-from components.ingestion.harvest import Harvest
 from components.ingestion.merge import merge
 from components.ingestion.parts import Part
 from contract.errors import DataError
@@ -114,22 +112,9 @@ def ingest(
             read += [part.span] if is_new else []
         merged = merge(harvests)
         counts = merged.write(harvests, examples_dir)
-        quarantined = _collect_quarantine(harvests, quarantine_dir)
+        quarantined = quarantine.collect([each.folder for each in harvests], quarantine_dir)
         known = sum(each.counts().duplicates for each in harvests)
     spans = sum(bool(part.span) for part in parts)
     result = IngestionResult(counts, quarantined, merged.duplicates + known, merged.relabelled, spans, read)
     _check_outcome(result, usable.settings)
     return result
-
-
-def _collect_quarantine(harvests: Iterable[Harvest], folder: Path) -> dict[str, str]:
-    """Copies what the harvests have set aside; returns the reasons by id."""
-    reasons = {}
-    with (folder / quarantine.LISTING).open("w", encoding="utf-8") as listing:
-        for each in harvests:
-            for entry in each.quarantined():
-                reasons[entry["id"]] = entry["reason"]
-                listing.write(json.dumps(entry) + "\n")
-            if (each.folder / quarantine.BYTES).is_dir():
-                shutil.copytree(each.folder / quarantine.BYTES, folder / quarantine.BYTES, dirs_exist_ok=True)
-    return reasons

@@ -5,10 +5,10 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from components.source import RawRecord
 
@@ -48,6 +48,17 @@ class Quarantine:
         self._listing.write(json.dumps(entry) + "\n")
         return said
 
+    def take(self, entry: dict[str, Any], folder: Path) -> None:
+        """Takes an entry of another quarantine over, and what that has of its bytes."""
+        name, there = entry["bytes"], folder / str(entry["bytes"])
+        size = there.stat().st_size if name and there.is_file() else None
+        if size is None or size > self._room:
+            name = None
+        else:
+            self._room -= size
+            _link(there, self._folder / name)
+        self._listing.write(json.dumps({**entry, "bytes": name}) + "\n")
+
     def _kept(self, record: RawRecord) -> str | None:
         content = record.content[: min(KEPT_OF_A_RECORD, self._room)]
         if not content:
@@ -70,6 +81,23 @@ def opened(folder: str | Path) -> Iterator[Quarantine]:
     (folder / BYTES).mkdir(parents=True)
     with (folder / LISTING).open("w", encoding="utf-8") as listing:
         yield Quarantine(folder, listing)
+
+
+def collect(folders: Sequence[Path], into: Path) -> dict[str, str]:
+    """Puts quarantines together in one, as `opened` leaves it; returns the reasons by id.
+
+    Args:
+        folders: The oldest first. The newest are listed first, and of all bytes theirs are kept as far as they fit.
+        into: Emptied.
+    """
+    reasons = {}
+    with opened(into) as collected:
+        for folder in reversed(folders):
+            for line in (folder / LISTING).read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                reasons[entry["id"]] = entry["reason"]
+                collected.take(entry, folder)
+    return reasons
 
 
 def kind(reason: str) -> str:
@@ -97,6 +125,13 @@ def told(reasons: Mapping[str, str]) -> str:
     ]
     others = len(counts) - len(lines)
     return "\n".join([*lines, f"  - and {others} other reasons"] if others else lines)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
 
 
 def _cut(text: str) -> str:

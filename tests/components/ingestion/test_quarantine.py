@@ -85,6 +85,25 @@ def test_of_a_large_record_its_beginning_is_kept_and_of_many_no_more_than_fits(t
     assert [row[1:4] for row in page.rows[-4:]] == [[f"{number}.png", "dark", "5,000"] for number in range(4)]
 
 
+def test_of_many_quarantines_the_newest_is_listed_first_and_its_bytes_are_those_that_fit(
+    tmp_path, monkeypatch
+):
+    for day in ("1", "2", "3"):
+        record = RawRecord(f"{day}/a.png", day.encode() * 1000, "dark")
+        page_of(tmp_path / day, [(record, EMPTY), (RawRecord(f"{day}/b.png", b"", "dark"), EMPTY)])
+    monkeypatch.setattr(quarantine, "KEPT_IN_ALL", 2500)
+    folders = [tmp_path / day / "quarantine" for day in ("1", "2", "3")]
+    reasons = quarantine.collect(folders, tmp_path / "quarantine")
+    assert list(reasons) == ["3/a.png", "3/b.png", "2/a.png", "2/b.png", "1/a.png", "1/b.png"]
+    kept = {each["id"]: each["bytes"] for each in entries(tmp_path) if each["bytes"]}
+    assert kept.keys() == {"3/a.png", "2/a.png"}
+    assert (tmp_path / "quarantine" / kept["3/a.png"]).read_bytes() == b"3" * 1000
+
+    (folders[2] / kept["3/a.png"]).unlink()
+    assert quarantine.collect(folders, tmp_path / "quarantine") == reasons
+    assert {each["id"] for each in entries(tmp_path) if each["bytes"]} == {"2/a.png", "1/a.png"}
+
+
 def test_a_text_from_outside_of_any_length_is_cut(tmp_path):
     page_of(tmp_path, [(RawRecord("i" * 10**6, b"", "l" * 10**6), "r" * 10**6)])
     (entry,) = entries(tmp_path)
