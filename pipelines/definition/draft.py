@@ -45,7 +45,8 @@ def write(name: str, folder: Path, family: str) -> tuple[Path, families.Draft]:
 NIGHTLY = """\
 # Made by `slipway data simulate {name}`: the same data, as if it arrived day by day. Yours to change or to delete.
 """
-# A day's share of the test images is small: one of them counts for much.
+# A day has few images: each class is to be among those that are tested on, and one of them counts for much.
+SHARES = {"eval_fraction": 0.15, "test_fraction": 0.25}
 GATES = {
     "evaluate": {
         "min_accuracy": 0.7,
@@ -68,7 +69,7 @@ def nightly(config: PipelineConfig) -> PipelineConfig:
     if not path.exists():
         content = yaml.safe_load(config_path(config.name).read_text())
         kept = {key: value for key, value in content["data"].items() if key not in ("source", "path")}
-        content["data"] = {"source": "image_folder", "spans": {}, **kept}
+        content["data"] = {"source": "image_folder", "spans": {}, **kept, **SHARES}
         content.setdefault("schedule", "0 2 * * *")
         content |= GATES
         files.write(path, NIGHTLY.format(name=config.name) + yaml.safe_dump(content, sort_keys=False))

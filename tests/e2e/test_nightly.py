@@ -10,7 +10,9 @@ pytestmark = pytest.mark.e2e
 
 MODEL, DAG = "digits_nightly", "train_digits_nightly"
 NIGHTS = 5
-LAST_DAY = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=2)
+# The newest night has just been: Airflow runs the newest slot of a schedule by itself once a backfill ends before it.
+SLOT = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=30)
+LAST_DAY = SLOT.date() - datetime.timedelta(days=1)
 DAYS = [str(LAST_DAY - datetime.timedelta(days=back)) for back in reversed(range(NIGHTS))]
 # Each night learns for a moment: what is tested is what it learns from.
 QUICKER = {
@@ -30,7 +32,7 @@ def nights(stack):
     for said, wanted in QUICKER.items():
         assert said in text
         text = text.replace(said, wanted)
-    path.write_text(text.replace("max_accuracy_drop: 0.1", "max_accuracy_drop: 1.0"))
+    path.write_text(text.replace("0 2 * * *", f"{SLOT.minute} {SLOT.hour} * * *") + "candidate: float\n")
     stack.compile(MODEL)
     airflow = stack.airflow()
     stack.wait_for(lambda: airflow.get(f"/api/v2/dags/{DAG}").is_success, 120)

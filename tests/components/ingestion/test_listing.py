@@ -137,7 +137,8 @@ def test_the_state_of_a_file_is_what_its_file_system_says(folder):
     state = (folder / "rose/c.png").stat()
     (entry,) = (each for each in listed(folder).entries if each.path == "rose/c.png")
     assert entry == ("rose/c.png", 10, state.st_mtime_ns, state.st_ctime_ns, state.st_ino, "")
-    assert listed(folder).latest_change_s == max(p.stat().st_ctime for p in folder.rglob("*.png"))
+    latest_ns = max(path.stat().st_ctime_ns for path in folder.rglob("*.png"))
+    assert listed(folder).latest_change_s == latest_ns / 1e9
 
 
 def test_reading_leaves_a_listing_as_it_is_and_each_span_is_listed_by_its_path(folder, tmp_path):
