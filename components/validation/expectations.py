@@ -12,6 +12,7 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
+import numpy as np
 import pandas as pd
 from great_expectations.exceptions import GreatExpectationsError
 from great_expectations.expectations.registry import get_expectation_impl
@@ -133,7 +134,8 @@ def _got(result: Any) -> str:
         named = "; ".join(_record(each) for each in seen.get("partial_unexpected_index_list") or ())
         return f"got {count} of {total} records that are otherwise ({count / total:.2%}): {named}"
     if "observed_value" in seen:
-        return f"got {_short.repr(seen['observed_value'])}"
+        observed = seen["observed_value"]  # NumPy's numbers name their type in their repr, from version 2 on
+        return f"got {_short.repr(observed.item() if isinstance(observed, np.generic) else observed)}"
     raised = result.exception_info
     each = [raised] if "exception_message" in raised else list(raised.values())
     said = "; ".join(dict.fromkeys(str(one["exception_message"]) for one in each))
