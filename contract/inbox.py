@@ -89,6 +89,9 @@ def bring(span: Span, write: Callable[[Path], None]) -> None:
         (draft / MARKER).touch()
         check_new(span)  # a rename would take the place of a folder that is empty
         draft.rename(span.path)
+    except OSError:
+        check_new(span)  # somebody else was first
+        raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

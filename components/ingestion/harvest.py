@@ -119,10 +119,9 @@ def kept(folder: Path, make: Callable[[Path], None]) -> tuple[Harvest, bool]:
         make: Writes and seals it in an empty folder.
     """
     found = Harvest(folder)
+    # Retention goes by when it was of use. Before it is read, so that it stays meanwhile.
     with suppress(FileNotFoundError):
-        os.utime(
-            folder
-        )  # retention goes by when it was of use; before it is read, so that it stays meanwhile
+        os.utime(folder)
     if folder.is_dir():
         try:
             found.check()

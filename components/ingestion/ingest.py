@@ -102,11 +102,8 @@ def ingest(
     with TemporaryDirectory(dir=examples_dir, prefix=".") as scratch:
         harvests, read = [], []
         for part in parts:
-            folder = (
-                spans_dir / f"{part.span}-{usable.key(part, code)[:32]}"
-                if part.span
-                else Path(scratch, "all")
-            )
+            kept_as = spans_dir / f"{part.span}-{usable.key(part, code)[:32]}"
+            folder = kept_as if part.span else Path(scratch, "all")
             found, is_new = harvest.kept(folder, Gathering(usable, part).into)
             harvests.append(found)
             read += [part.span] if is_new else []

@@ -48,8 +48,10 @@ def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, An
     if slot := request.get("scheduled_for"):
         moment = datetime.datetime.fromisoformat(slot)
     today = moment.astimezone(ZoneInfo(config.timezone)).date()
-    chosen = _fixed(folder, root) or _choose(root, settings, today if slot else None)
-    _check_age(chosen[-1], settings, today, root)
+    chosen = _fixed(folder, root)
+    if not chosen:
+        chosen = _choose(root, settings, today if slot else None)
+        _check_age(chosen[-1], settings, today, root)
     folder.write(SPANS, {"spans": [str(span) for span in chosen]})
     logger.info("Spans: %s", ", ".join(map(str, chosen)))
     return [seen.part(str(span), str(span.path / config.source.path)) for span in chosen]

@@ -103,6 +103,18 @@ def test_a_span_that_could_not_be_brought_whole_is_not_there(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_two_who_bring_the_same_day_at_once_one_is_told_so_and_the_other_ones_data_stays(tmp_path):
+    first, only = span(tmp_path, "2026-03-01"), "first"
+
+    def meanwhile(folder):
+        inbox.bring(first, lambda theirs: (theirs / only).touch())
+
+    with pytest.raises(DataError, match="Expected no data of 2026-03-01 yet"):
+        inbox.bring(first, meanwhile)
+    assert {path.name for path in first.path.iterdir()} == {only, "_COMPLETE"}
+    assert list(tmp_path.iterdir()) == [first.path]
+
+
 def test_a_span_that_is_there_is_not_replaced(tmp_path):
     there = arrived(tmp_path, "2026-03-01")
     with pytest.raises(DataError, match="Expected no data of 2026-03-01 yet"):

@@ -1,18 +1,82 @@
-"""A real MLflow server, and models in it that are gone after each test."""
+"""A real MLflow server, and models in it that are gone after each test; and what Airflow does for a trigger."""
 
+import asyncio
+import json
 import os
 import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 PROJECT = Path(__file__).parents[3]
 UP = "Application startup complete"
+
+
+class Store:
+    """What Airflow keeps for a trigger, over its restarts: text."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self._written = asyncio.Condition()
+
+    async def aget(self, key: str) -> Any:
+        return json.loads(self.kept[key]) if key in self.kept else None
+
+    async def aset(self, key: str, value: Any) -> None:
+        async with self._written:
+            self.kept[key] = json.dumps(value)
+            self._written.notify_all()
+
+    async def until(self, key: str, holds: Callable[[Any], bool]) -> None:
+        """Waits until what is kept under a key is as it should be; `None` before anything is."""
+        async with self._written:
+            await self._written.wait_for(lambda: holds(json.loads(self.kept.get(key, "null"))))
+
+    def watched_by(self, trigger: Any) -> "Watching":
+        """Lets a trigger run on what is kept."""
+        return Watching(trigger, self)
+
+
+class Watching:
+    """A triggerer's life: the trigger runs until the block ends."""
+
+    def __init__(self, trigger: Any, store: Store) -> None:
+        self.trigger = trigger
+        self.trigger.asset_state_store = store
+        self.fired: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def __aenter__(self) -> "Watching":
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        async for event in self.trigger.run():
+            self.fired.put_nowait(event.payload)
+
+    async def next(self) -> Any:
+        """What fires next; anything that should not have fired before it would come first."""
+        waiting = asyncio.create_task(self.fired.get())
+        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        if self._task.done():
+            self._task.result()
+        return waiting.result()
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
 
 
 class Mlflow:

@@ -1,7 +1,5 @@
 import asyncio
 import datetime
-import json
-from contextlib import suppress
 
 import pytest
 
@@ -13,45 +11,13 @@ from dags.triggers.arrival import SpanArrived
 FIRST, SECOND, THIRD = "2026-03-01", "2026-03-02", "2026-03-03"
 
 
-class Store:
-    """What Airflow keeps for the trigger, over its restarts: text, one key."""
-
-    def __init__(self):
-        self.kept, self._written = {}, asyncio.Condition()
-
-    async def aget(self, key):
-        return json.loads(self.kept[key]) if key in self.kept else None
-
-    async def aset(self, key, value):
-        async with self._written:
-            self.kept[key] = json.dumps(value)
-            self._written.notify_all()
-
-    async def knows(self, *spans):
-        async with self._written:
-            await self._written.wait_for(lambda: json.loads(self.kept.get("spans", "null")) == list(spans))
+def arrivals(folder):
+    return SpanArrived("nights", str(folder), "marker", 0)
 
 
-class Watching:
-    """A triggerer's life: the trigger runs until the block ends."""
-
-    def __init__(self, store, folder):
-        self.trigger = SpanArrived("nights", str(folder), "marker", 0)
-        self.trigger.asset_state_store = store
-        self.fired = asyncio.Queue()
-
-    async def __aenter__(self):
-        self._task = asyncio.create_task(self._run())
-        return self
-
-    async def __aexit__(self, *error):
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _run(self):
-        async for event in self.trigger.run():
-            self.fired.put_nowait(event.payload["span"])
+async def knows(store, *spans):
+    """Waits until the watermark is these spans."""
+    await store.until("spans", lambda seen: seen == list(spans))
 
 
 @pytest.fixture
@@ -66,41 +32,39 @@ def bring(folder, *days):
         inbox.bring(Span(datetime.date.fromisoformat(day), folder / day), lambda made: None)
 
 
-def test_a_span_that_becomes_complete_fires_once_and_those_that_were_there_do_not(folder):
+def test_a_span_that_becomes_complete_fires_once_and_those_that_were_there_do_not(folder, store):
     async def watch():
-        store = Store()
-        async with Watching(store, folder) as watching:
-            await store.knows(FIRST)
+        async with store.watched_by(arrivals(folder)) as watching:
+            await knows(store, FIRST)
             (folder / THIRD).mkdir()  # still being written
             bring(folder, SECOND)
-            assert await watching.fired.get() == SECOND
-            await store.knows(FIRST, SECOND)
+            assert (await watching.next())["span"] == SECOND
+            await knows(store, FIRST, SECOND)
             (folder / THIRD / inbox.MARKER).touch()
-            assert await watching.fired.get() == THIRD
+            assert (await watching.next())["span"] == THIRD
             assert watching.fired.empty()
 
     asyncio.run(asyncio.wait_for(watch(), 20))
 
 
-def test_what_arrives_while_nobody_looks_fires_afterwards(folder):
+def test_what_arrives_while_nobody_looks_fires_afterwards(folder, store):
     async def watch():
-        store = Store()
-        async with Watching(store, folder):
-            await store.knows(FIRST)
+        async with store.watched_by(arrivals(folder)):
+            await knows(store, FIRST)
         bring(folder, SECOND)
-        async with Watching(store, folder) as watching:
-            assert await watching.fired.get() == SECOND
+        async with store.watched_by(arrivals(folder)) as watching:
+            assert (await watching.next())["span"] == SECOND
 
     asyncio.run(asyncio.wait_for(watch(), 20))
 
 
-def test_an_inbox_that_is_not_there_yet_is_waited_for(folder):
+def test_an_inbox_that_is_not_there_yet_is_waited_for(folder, store):
     async def watch():
-        store, later = Store(), folder / "later"
-        async with Watching(store, later) as watching:
-            await store.knows()
+        later = folder / "later"
+        async with store.watched_by(arrivals(later)) as watching:
+            await knows(store)
             bring(later, SECOND)
-            assert await watching.fired.get() == SECOND
+            assert (await watching.next())["span"] == SECOND
 
     asyncio.run(asyncio.wait_for(watch(), 20))
 

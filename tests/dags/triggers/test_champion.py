@@ -1,5 +1,4 @@
 import asyncio
-import json
 from contextlib import suppress
 
 import pytest
@@ -9,64 +8,14 @@ from dags.triggers.champion import ChampionMoved
 from dags.triggers.registry import Model
 
 
-class Store:
-    """What Airflow keeps for the trigger, over its restarts: text, one key."""
-
-    def __init__(self) -> None:
-        self.kept, self._written = {}, asyncio.Condition()
-
-    async def aget(self, key):
-        return json.loads(self.kept[key]) if key in self.kept else None
-
-    async def aset(self, key, value):
-        async with self._written:
-            self.kept[key] = json.dumps(value)
-            self._written.notify_all()
-
-    async def knows(self, model, version):
-        """Waits until the watermark of a model is this version."""
-        async with self._written:
-            await self._written.wait_for(
-                lambda: (
-                    json.loads(self.kept.get("champions", "{}")).get(model, "").split(" ")[0] == str(version)
-                )
-            )
-
-
-@pytest.fixture
-def store(monkeypatch):
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
     monkeypatch.setattr(champion, "POLL_S", 0.02)
-    return Store()
 
 
-class Watching:
-    """A triggerer's life: the trigger runs until the block ends."""
-
-    def __init__(self, store):
-        self.trigger = ChampionMoved()
-        self.trigger.asset_state_store = store
-        self.fired = asyncio.Queue()
-
-    async def __aenter__(self):
-        self._task = asyncio.create_task(self._run())
-        return self
-
-    async def __aexit__(self, *error):
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _run(self):
-        async for event in self.trigger.run():
-            self.fired.put_nowait(event.payload)
-
-    async def next(self):
-        """What fires next; anything that should not have fired before it would come first."""
-        waiting = asyncio.create_task(self.fired.get())
-        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
-        if self._task.done():
-            self._task.result()
-        return waiting.result()
+async def knows(store, model, version):
+    """Waits until the watermark of a model is this version."""
+    await store.until("champions", lambda seen: (seen or {}).get(model, "").split(" ")[0] == str(version))
 
 
 async def say_something_else(mlflow, watching):
@@ -74,15 +23,15 @@ async def say_something_else(mlflow, watching):
     mlflow.add("control", live_version="1")
     mlflow.champion("control", 2)
     assert await watching.next() == {"model": "control", "version": "2"}
-    await watching.trigger.asset_state_store.knows("control", 2)
+    await knows(watching.trigger.asset_state_store, "control", 2)
 
 
 def test_a_moved_alias_fires_once_with_model_and_version(mlflow, store):
     async def story():
         mlflow.add("digits", live_version="1")
         mlflow.champion("digits", 1)
-        async with Watching(store) as watching:
-            await store.knows("digits", 1)
+        async with store.watched_by(ChampionMoved()) as watching:
+            await knows(store, "digits", 1)
             mlflow.champion("digits", 2)
             assert await watching.next() == {"model": "digits", "version": "2"}
             await say_something_else(mlflow, watching)
@@ -94,11 +43,11 @@ def test_what_slipway_itself_promotes_fires_nothing(mlflow, store):
     async def story():
         mlflow.add("digits", live_version="1")
         mlflow.champion("digits", 1)
-        async with Watching(store) as watching:
-            await store.knows("digits", 1)
+        async with store.watched_by(ChampionMoved()) as watching:
+            await knows(store, "digits", 1)
             mlflow.live("digits", 2)
             mlflow.champion("digits", 2)
-            await store.knows("digits", 2)
+            await knows(store, "digits", 2)
             await say_something_else(mlflow, watching)
 
     asyncio.run(story())
@@ -127,13 +76,13 @@ def test_a_restart_fires_nothing_twice_and_misses_nothing(mlflow, store):
     async def story():
         mlflow.add("digits", 3, live_version="1")
         mlflow.champion("digits", 2)
-        async with Watching(store) as watching:
+        async with store.watched_by(ChampionMoved()) as watching:
             assert await watching.next() == {"model": "digits", "version": "2"}
-            await store.knows("digits", 2)
-        async with Watching(store) as watching:
+            await knows(store, "digits", 2)
+        async with store.watched_by(ChampionMoved()) as watching:
             await say_something_else(mlflow, watching)
         mlflow.champion("digits", 3)
-        async with Watching(store) as watching:
+        async with store.watched_by(ChampionMoved()) as watching:
             assert await watching.next() == {"model": "digits", "version": "3"}
 
     asyncio.run(story())
@@ -148,7 +97,7 @@ def test_dying_before_airflow_has_the_event_fires_it_again(mlflow, store):
         running = trigger.run()
         await anext(running)
         await running.aclose()
-        async with Watching(store) as watching:
+        async with store.watched_by(ChampionMoved()) as watching:
             assert await watching.next() == {"model": "digits", "version": "2"}
 
     asyncio.run(story())
@@ -158,7 +107,7 @@ def test_without_a_watermark_an_alias_on_the_live_version_fires_nothing(mlflow, 
     async def story():
         mlflow.add("digits", live_version="2")
         mlflow.champion("digits", 2)
-        async with Watching(store) as watching:
+        async with store.watched_by(ChampionMoved()) as watching:
             await say_something_else(mlflow, watching)
 
     asyncio.run(story())
@@ -169,8 +118,8 @@ def test_a_deleted_alias_other_aliases_and_the_models_of_others_fire_nothing(mlf
         mlflow.add("digits", live_version="1")
         mlflow.champion("digits", 1)
         mlflow.add("somebody-elses")
-        async with Watching(store) as watching:
-            await store.knows("digits", 1)
+        async with store.watched_by(ChampionMoved()) as watching:
+            await knows(store, "digits", 1)
             mlflow.challenger("digits", 2)
             mlflow.drop_champion("digits")
             mlflow.champion("somebody-elses", 2)
@@ -182,7 +131,7 @@ def test_a_deleted_alias_other_aliases_and_the_models_of_others_fire_nothing(mlf
 def test_a_model_that_was_registered_but_never_live_is_watched(mlflow, store):
     async def story():
         mlflow.add("digits", pipeline="digits")
-        async with Watching(store) as watching:
+        async with store.watched_by(ChampionMoved()) as watching:
             mlflow.champion("digits", 1)
             assert await watching.next() == {"model": "digits", "version": "1"}
 
@@ -258,7 +207,7 @@ def test_an_unreachable_mlflow_is_said_once_per_outage_and_watched_on(mlflow, st
         mlflow.add("digits", live_version="1")
         async with Gate(mlflow.url) as gate:
             monkeypatch.setenv("MLFLOW_TRACKING_URI", gate.url)
-            async with Watching(store) as watching:
+            async with store.watched_by(ChampionMoved()) as watching:
                 for _ in range(5):
                     await gate.turned_away.acquire()
                 gate.open = True

@@ -87,6 +87,15 @@ def test_a_run_keeps_its_spans_when_it_is_prepared_again(nights):
     assert nights.parts("b") == list(DAYS)
 
 
+def test_a_run_that_was_in_time_is_so_whenever_it_is_prepared_again(nights):
+    nights.bring(*DAYS)
+    assert nights.parts("a") == list(DAYS)
+    nights.configure("{max_age_days: 0}")  # as if it had become too old since
+    assert nights.parts("a") == list(DAYS)
+    with pytest.raises(DataError, match="Expected data of the last 0 days"):
+        nights.parts("b")
+
+
 def test_a_span_of_the_run_that_was_taken_away_is_named(nights):
     nights.bring(*DAYS)
     nights.parts("a")
