@@ -44,13 +44,20 @@ ELSEWHERE = (
     "--ignore=tests/serving/registry",
     "--ignore=tests/serving/release",
 )
-ML_ENVIRONMENT = Step("ML environment", (ML, "-m", "pytest", "-q", "-m", "not e2e", *ELSEWHERE))
-SERVING = Step("serving", (ML, "-m", "pytest", "-q", "tests/serving", "--ignore=tests/serving/server"))
-AIRFLOW_ENVIRONMENT = Step("Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "tests/dags"))
-PROCESSES = Step(
-    "stack and worker", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/deploy", "tests/pipelines")
+ML_ENVIRONMENT = Step(
+    "ML environment", (ML, "-m", "pytest", "-q", "--durations=25", "-m", "not e2e", *ELSEWHERE)
 )
-END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "-m", "e2e", "tests/e2e"))
+SERVING = Step(
+    "serving", (ML, "-m", "pytest", "-q", "--durations=25", "tests/serving", "--ignore=tests/serving/server")
+)
+AIRFLOW_ENVIRONMENT = Step(
+    "Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "--durations=25", "tests/dags")
+)
+PROCESSES = Step(
+    "stack and worker",
+    (ML, "-m", "pytest", "-v", "--durations=25", "-m", "e2e", "tests/deploy", "tests/pipelines"),
+)
+END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "--durations=25", "-m", "e2e", "tests/e2e"))
 
 UPGRADE = Step("upgrade", (ML, "-m", "pytest", "-v", "tests/newest/upgrade.py"))
 

@@ -25,11 +25,12 @@ from daemon import CannotRunError, Daemon, NoDaemonError
 PROJECT = Path(__file__).resolve().parents[2]
 KEPT = PROJECT / "build" / "docker"
 COPY = "slipway"  # the project's, in KEPT
+ARRIVING = KEPT / "arriving"  # a state folder; of it the stack sees the inbox
 GUIDE = PROJECT / "docs" / "production.md"
 LOGS = ["docker", "compose", "logs", "--tail", "40"]
 UNAVAILABLE = 69  # the daemon cannot run here; EX_UNAVAILABLE of sysexits.h
 # In this order: what the later ones do to the stack, the earlier ones must not see.
-TESTS = ("training", "promotion", "exposure", "failures", "restarts")
+TESTS = ("training", "promotion", "arrival", "exposure", "failures", "restarts")
 
 
 def say(text: str) -> None:
@@ -63,7 +64,20 @@ def stack_environment(docker: Daemon) -> Mapping[str, str]:
         "COMPOSE_FILE": files,
         "COMPOSE_PROGRESS": "plain",
         "SLIPWAY_DOCKERD_PID": str(docker.pid),
+        "SLIPWAY_INBOX": str(ARRIVING / "inbox"),
     }
+
+
+def add_nightly_pipeline(environment: Mapping[str, str]) -> int:
+    """Adds digits that arrive day by day to the copy of the project, as a team adds a pipeline of its own."""
+    shutil.rmtree(ARRIVING, ignore_errors=True)
+    slipway = [str(PROJECT / ".venv/ml/bin/python"), "-m", "cli.main"]
+    own = {**environment, "SLIPWAY_HOME": str(ARRIVING)}
+    code = run("a day of data", [*slipway, "data", "simulate", "digits", "--days", "1"], own)
+    path = KEPT / COPY / "pipelines/configs/digits_nightly.yaml"
+    if not code:
+        path.write_text(path.read_text().replace("spans: {}", "spans: {starts_runs: true}"))
+    return code or run("its manifest", [*slipway, "compile"], own)
 
 
 @contextmanager
@@ -87,7 +101,8 @@ def gone_afterwards(docker: Daemon, environment: Mapping[str, str]) -> Iterator[
     finally:
         subprocess.run(down, cwd=KEPT / COPY, env=environment, check=False)
         docker.docker("image", "prune", "--force")  # what an edited image has replaced
-        shutil.rmtree(KEPT / COPY, ignore_errors=True)
+        for folder in (KEPT / COPY, ARRIVING):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sizes(docker: Daemon) -> str:
@@ -102,6 +117,8 @@ def test(docker: Daemon) -> int:
     bases.make(docker, PROJECT)
     say(f"=== stand-ins for the base images after {time.monotonic() - started:.0f} s")
     with gone_afterwards(docker, environment):
+        if code := add_nightly_pipeline(environment):
+            return code
         for command in guide_commands():
             if code := run(command, ["sh", "-c", command], environment):
                 run("the last words of the services", LOGS, environment)
