@@ -6,9 +6,9 @@ Format-Keras/preprocessing.json        what preprocessing has learnt from the tr
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from components.keras import keras, tf
 
@@ -17,15 +17,24 @@ KERAS_FILE = "Format-Keras/model.keras"
 PREPROCESSING_FILE = "Format-Keras/preprocessing.json"
 
 
+class Trunk(Protocol):
+    """What lies between preprocessing and the named outputs: a Keras model, or what stands for one."""
+
+    weights: Sequence[tf.Variable]
+
+    def __call__(self, inputs: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns the answers to a batch."""
+
+
 class _Served(tf.Module):
     """What the SavedModel consists of: the weights, without any optimizer's state."""
 
-    def __init__(self, trunk: keras.Model) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.weights = list(trunk.weights)
 
 
-def save_served_model(trunk: keras.Model, target_dir: str | Path, signatures: Mapping[str, Callable]) -> None:
+def save_served_model(trunk: Trunk, target_dir: str | Path, signatures: Mapping[str, Callable]) -> None:
     """Writes a SavedModel.
 
     Args:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components import plugins
-from components.export import save_served_model
+from components.export import Trunk, save_served_model
 from components.families import interface as family_interface
 from components.families.interface import Learnt
 from components.keras import keras, tf
@@ -131,7 +131,7 @@ class ModelDefinition:
         loss = self.task.SOFT_LOSS if self._mixes else self.task.LOSS
         trunk.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, metrics=list(self.task.METRICS))
 
-    def save(self, trunk: keras.Model, target_dir: str | Path, learnt: Learnt) -> None:
+    def save(self, trunk: Trunk, target_dir: str | Path, learnt: Learnt) -> None:
         """Writes the SavedModel that is served."""
 
         def answer(prepared: tf.Tensor) -> dict[str, tf.Tensor]:

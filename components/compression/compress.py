@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components import records
 from components.compression import pqat, tflite
+from components.compression.compact import Compact
 from components.compression.settings import CompressionSettings
 from components.export import SERVING_DIR, load_trunk
 from components.keras import keras, tf
@@ -54,7 +55,7 @@ class Places:
     tflite: str
 
 
-def _score(model: keras.Model, data: tf.data.Dataset, metric: keras.metrics.Metric) -> float:
+def _score(model: keras.Model | Compact, data: tf.data.Dataset, metric: keras.metrics.Metric) -> float:
     for inputs, labels in data:
         metric.update_state(labels, model(inputs, training=False))
     return float(metric.result())
@@ -82,9 +83,10 @@ def compress(
     test_set = definition.dataset(places.examples, records.JUDGED, learnt, batch_size=batch_size)
 
     quantized = pqat.quantize(pqat.prune(trained, course), course)
+    served = Compact(quantized)
 
     serving_dir = Path(places.compressed_model) / SERVING_DIR
-    definition.save(quantized, serving_dir, learnt)
+    definition.save(served, serving_dir, learnt)
     int8, float32 = tflite.convert(quantized, int8=True), tflite.convert(trained, int8=False)
     Path(places.tflite).mkdir(parents=True, exist_ok=True)
     (Path(places.tflite) / tflite.MODEL_FILE).write_bytes(int8)
@@ -93,9 +95,7 @@ def compress(
     float_dir = Path(places.model) / SERVING_DIR
     forms = {
         "float_saved_model": Form(_score(trained, test_set, metric()), tflite.folder_bytes(float_dir)),
-        "compressed_saved_model": Form(
-            _score(quantized, test_set, metric()), tflite.folder_bytes(serving_dir)
-        ),
+        "compressed_saved_model": Form(_score(served, test_set, metric()), tflite.folder_bytes(serving_dir)),
         "float_tflite": Form(
             tflite.score(float32, test_set, metric()), len(float32), tflite.gzip_bytes(float32)
         ),

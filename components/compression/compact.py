@@ -1,0 +1,151 @@
+"""A quantization-aware trunk as it is served: a frozen graph that stores quantized kernels in 8 bits.
+
+Training keeps float variables beside their fake quantization. Here they are folded to what the fake quantization makes
+of them, one of 256 values, and stored as the code of that value; the graph turns codes back by scale and zero point,
+exactly. The grid is that of TensorFlow's `FakeQuantWithMinMaxVars` and `FakeQuantWithMinMaxVarsPerChannel`, with its
+nudged zero point (https://www.tensorflow.org/api_docs/python/tf/quantization/fake_quant_with_min_max_vars).
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+from tensorflow.core.framework import graph_pb2, node_def_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from components.keras import keras, tf
+
+logger = logging.getLogger(__name__)
+
+FAKE_QUANTIZATION = ("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Values on a grid.
+
+    Attributes:
+        codes: uint8 `[..., channels]`.
+        zero_point: float32 `[]`, or `[channels]` where each channel has a grid of its own: the code of 0.
+        scale: float32, shaped likewise: the distance of neighbours.
+    """
+
+    codes: np.ndarray
+    zero_point: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, low: np.ndarray, high: np.ndarray, *, bits: int, narrow: bool) -> "Codes":
+        """Returns the codes of what a fake quantization has given.
+
+        Args:
+            values: float32 `[..., channels]`, on the grid.
+            low: float32 `[]` or `[channels]`, the least value that the fake quantization was told.
+            high: Likewise the largest.
+            bits: Of a code, at most 8.
+            narrow: Whether the lowest code is 1 and not 0.
+        """
+        lowest, highest = np.float32(narrow), np.float32(2**bits - 1)
+        scale = (high - low) / (highest - lowest)
+        zero_point = np.round(np.clip(lowest - low / scale, lowest, highest))
+        return cls(np.round(values / scale + zero_point).astype(np.uint8), zero_point, scale)
+
+    def decoded(self) -> tf.Tensor:
+        """Returns the values, float32."""
+        return (tf.cast(self.codes, tf.float32) - self.zero_point) * self.scale
+
+
+class Compact(tf.Module):
+    """What a quantization-aware trunk answers, from a frozen graph with kernels in 8 bits; called as the trunk is.
+
+    Args:
+        trunk: After quantization-aware training; one input and one output.
+    """
+
+    def __init__(self, trunk: keras.Model) -> None:
+        super().__init__()
+        taken = tf.TensorSpec([None, *trunk.input_shape[1:]], tf.float32, name="inputs")
+        plain = tf.function(lambda inputs: trunk(inputs, training=False), input_signature=[taken])
+        frozen = convert_variables_to_constants_v2(plain.get_concrete_function())
+        (source,), (answer,) = frozen.inputs, frozen.outputs
+        graph = _with_codes(frozen.graph.as_graph_def(), answer.op.name)
+
+        def run(inputs: tf.Tensor) -> tf.Tensor:
+            (found,) = tf.import_graph_def(
+                graph, input_map={source.name: inputs}, return_elements=[answer.name], name="trunk"
+            )
+            return tf.ensure_shape(found, answer.shape)
+
+        self.weights: tuple[tf.Variable, ...] = ()
+        self._run = tf.function(run, input_signature=[taken], autograph=False)
+
+    def __call__(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns what the trunk returns, float32 `[n, ...]`."""
+        return self._run(inputs)
+
+
+def _with_codes(graph: graph_pb2.GraphDef, answer: str) -> graph_pb2.GraphDef:
+    """Returns a frozen graph in which codes stand for each constant that is quantized."""
+    coded = dict(_quantized_constants(graph))
+    nodes = {node.name: node for node in graph.node if node.name not in coded}
+    for name, codes in coded.items():
+        with tf.Graph().as_default() as small:
+            with tf.name_scope(f"{name}/codes"):
+                values = codes.decoded()
+            tf.identity(values, name=name)
+        nodes |= {node.name: node for node in small.as_graph_def().node}
+    return graph_pb2.GraphDef(node=_needed(nodes, answer), versions=graph.versions, library=graph.library)
+
+
+def _needed(nodes: Mapping[str, node_def_pb2.NodeDef], answer: str) -> Iterator[node_def_pb2.NodeDef]:
+    """Yields what an answer is computed from.
+
+    Without the order of execution: nothing in a frozen graph has effects that others wait for, and it would keep the
+    variables that were quantized.
+    """
+    wanted, seen = [answer], {answer}
+    while wanted:
+        node = nodes[wanted.pop()]
+        data = [each for each in node.input if not each.startswith("^")]
+        del node.input[:]
+        node.input.extend(data)
+        yield node
+        new = {_name(each) for each in data} - seen
+        wanted += new
+        seen |= new
+
+
+def _name(tensor: str) -> str:
+    """Returns the node of a tensor, or of a dependency."""
+    return tensor.lstrip("^").partition(":")[0]
+
+
+def _quantized_constants(graph: graph_pb2.GraphDef) -> Iterator[tuple[str, Codes]]:
+    """Yields, by name, the codes of what each fake quantization makes of constants."""
+    constant = _constants(graph)
+    nodes = [node for node in graph.node if node.op in FAKE_QUANTIZATION and node.name in constant]
+    with tf.Graph().as_default() as evaluated:
+        tf.import_graph_def(graph, name="")
+    with closing(tf.compat.v1.Session(graph=evaluated)) as session:
+        for node in nodes:
+            operation = evaluated.get_operation_by_name(node.name)
+            values, low, high = session.run([operation.outputs[0], *operation.inputs[1:]])
+            bits, narrow = operation.get_attr("num_bits"), operation.get_attr("narrow_range")
+            codes = Codes.of(values, low, high, bits=bits, narrow=narrow)
+            if bits <= 8 and np.array_equal(codes.decoded(), values):
+                yield node.name, codes
+            else:
+                logger.warning("%s stays float32: its values are not those of 8-bit codes", node.name)
+
+
+def _constants(graph: graph_pb2.GraphDef) -> set[str]:
+    """Returns the names of the nodes that depend on no input; nodes come in any order."""
+    inputs = {
+        node.name: [_name(each) for each in node.input] for node in graph.node if node.op != "Placeholder"
+    }
+    found: set[str] = set()
+    while more := {name for name in inputs.keys() - found if all(each in found for each in inputs[name])}:
+        found |= more
+    return found

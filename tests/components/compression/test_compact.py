@@ -1,0 +1,93 @@
+import logging
+
+import numpy as np
+import pytest
+from tensorflow.python.saved_model.loader_impl import parse_saved_model
+
+from components.compression import pqat, tflite
+from components.compression.compact import Codes, Compact
+from components.export import save_served_model
+from components.keras import keras, tf
+
+SIDE = 12
+
+
+def trunk_of(dense_units):
+    """A trunk with a kernel for each output channel of convolutions, and for all of a dense layer's together."""
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 1), name="image")
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False)(image)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU()(x)
+    x = layers.DepthwiseConv2D(3, padding="same", activation="relu")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(dense_units, activation="relu")(x)
+    return keras.Model(image, layers.Dense(4, activation="softmax")(x))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(17).random((32, SIDE, SIDE, 1), np.float32)
+
+
+@pytest.fixture(scope="module")
+def quantized(images):
+    """A trunk after a few steps of quantization-aware training."""
+    keras.utils.set_random_seed(17)
+    annotated = pqat.tfmot.quantization.keras.quantize_annotate_model(trunk_of(64))
+    model = pqat.tfmot.quantization.keras.quantize_apply(
+        annotated, pqat.prune_preserve.Default8BitPrunePreserveQuantizeScheme()
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(images, np.arange(32) % 4, epochs=2, verbose=0)
+    return model
+
+
+def saved(trunk, folder):
+    taken = tf.TensorSpec([None, SIDE, SIDE, 1], tf.float32)
+    signature = tf.function(lambda image: {"answer": trunk(image, training=False)}, input_signature=[taken])
+    save_served_model(trunk, folder, {"serving_default": signature, "again": signature})
+    return folder
+
+
+def test_the_served_graph_answers_exactly_as_the_quantized_trunk(quantized, images, tmp_path):
+    loaded = tf.saved_model.load(str(saved(Compact(quantized), tmp_path)))
+
+    answers = loaded.signatures["serving_default"](tf.constant(images))["answer"]
+
+    np.testing.assert_allclose(answers, quantized(images, training=False), atol=1e-6)
+
+
+def test_a_served_graph_takes_a_third_of_the_bytes_however_many_signatures_it_has(quantized, tmp_path):
+    compact = tflite.folder_bytes(saved(Compact(quantized), tmp_path / "compact"))
+    plain = tflite.folder_bytes(saved(trunk_of(64), tmp_path / "float"))
+
+    assert compact < plain / 3
+
+
+def test_every_kernel_is_stored_as_codes(quantized, caplog, tmp_path):
+    with caplog.at_level(logging.WARNING):
+        saved(Compact(quantized), tmp_path)
+
+    assert caplog.records == []
+    (graph,) = parse_saved_model(str(tmp_path)).meta_graphs
+    dtypes = [
+        node.attr["dtype"].type
+        for function in graph.graph_def.library.function
+        for node in function.node_def
+        if node.op == "Const"
+        and np.prod([each.size for each in node.attr["value"].tensor.tensor_shape.dim]) > 64
+    ]
+    assert dtypes.count(tf.uint8.as_datatype_enum) == 4
+    assert tf.float32.as_datatype_enum not in dtypes
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (-0.31, 2.7), (0.0, 1.3), (-5e-3, 0.0)])
+def test_codes_give_back_what_fake_quantization_gave(low, high, narrow):
+    values = np.random.default_rng(3).uniform(1.5 * low - 0.1, 1.5 * high + 0.1, (50, 8)).astype(np.float32)
+    quantized = tf.quantization.fake_quant_with_min_max_vars(values, low, high, 8, narrow).numpy()
+
+    codes = Codes.of(quantized, np.float32(low), np.float32(high), bits=8, narrow=narrow)
+
+    np.testing.assert_array_equal(codes.decoded(), quantized)
