@@ -61,7 +61,7 @@ def test_a_person_fills_the_trigger_form_and_follows_the_run_to_success(page, st
     page.get_by_role("button", name="Trigger").first.click()
     dialog = page.get_by_role("dialog")
     fill(dialog, "Training", {"train.epochs": "12"})
-    fill(dialog, "Augmentation", {"augment.factor": "4"})
+    fill(dialog, "Augmentation", {"augment.factor": "2"})
     run_id = submit(page, dialog, DAG)
 
     page.goto(f"{stack.airflow_url}/dags/{DAG}/runs/{run_id}")
@@ -72,7 +72,7 @@ def test_a_person_fills_the_trigger_form_and_follows_the_run_to_success(page, st
     assert page.get_by_text("Failed", exact=True).count() == 0
     config = json.loads((stack.run_folder(run_id) / "run.json").read_text())["config"]
     assert config["train"]["epochs"] == 12
-    assert config["augment"]["factor"] == 4
+    assert config["augment"]["factor"] == 2
     summary = json.loads((stack.run_folder(run_id) / "summary.json").read_text())
     assert summary["state"] == "succeeded"
     assert stack.stable() == summary["metrics"]["register.version"]

@@ -1,4 +1,4 @@
-"""Five nights of data that arrives day by day, through Airflow's backfill."""
+"""Three nights of data that arrives day by day, through Airflow's backfill."""
 
 import datetime
 import json
@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 pytestmark = pytest.mark.e2e
 
 MODEL, DAG = "digits_nightly", "train_digits_nightly"
-NIGHTS = 5
+NIGHTS = 3
 # The newest night has just been: Airflow runs the newest slot of a schedule by itself once a backfill ends before it.
 SLOT = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=30)
 LAST_DAY = SLOT.date() - datetime.timedelta(days=1)

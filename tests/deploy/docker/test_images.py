@@ -107,7 +107,8 @@ def test_an_image_runs_as_the_user_that_owns_the_volumes(image):
     assert SERVICES["model-server"]["user"] == f"{uid}:{uid}"
     owned = re.search(r"install --directory --owner slipway --group slipway (.*)", steps)[1].split()
     built = [service for service in SERVICES.values() if service["image"].endswith(":local")]
-    assert {volume.split(":")[1] for service in built for volume in service.get("volumes", [])} <= set(owned)
+    mounted = [volume for service in built for volume in service.get("volumes", [])]
+    assert {re.search(r":(/[^:]+)", volume)[1] for volume in mounted} <= set(owned)
 
 
 def test_candidates_are_tried_in_the_very_server_that_serves_them():
