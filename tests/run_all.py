@@ -1,7 +1,8 @@
-"""What `make test` runs: lint and the tests of both environments, and beside them the runs through real servers.
+"""What `make test` runs: lint and the tests of the ML environment, and beside them what runs through real servers.
 
-With the argument `newest`, what `make test-newest` runs on the newest stack: the tests of the ML environment, and a run
-that goes on with the state of an older stack.
+With the argument `long`, what `make test-long` runs: whole pipelines on every path, and nights of data that arrives day
+by day. With the argument `newest`, what `make test-newest` runs on the newest stack: the tests of the ML environment,
+and a run that goes on with the state of an older stack.
 
 Exits with the number of steps that failed; the last line counts tests over all of them.
 """
@@ -57,13 +58,19 @@ PROCESSES = Step(
     "stack and worker",
     (ML, "-m", "pytest", "-v", "--durations=25", "-m", "e2e", "tests/deploy", "tests/pipelines"),
 )
-END_TO_END = Step("end to end", (ML, "-m", "pytest", "-v", "--durations=25", "-m", "e2e", "tests/e2e"))
+NIGHTS_TEST = "tests/e2e/test_nightly.py"
+END_TO_END = Step(
+    "end to end",
+    (ML, "-m", "pytest", "-v", "--durations=25", "-m", "e2e", "tests/e2e", f"--ignore={NIGHTS_TEST}"),
+)
+NIGHTS = Step("nights", (ML, "-m", "pytest", "-v", "--durations=25", "-m", "e2e", NIGHTS_TEST))
 
 UPGRADE = Step("upgrade", (ML, "-m", "pytest", "-v", "tests/newest/upgrade.py"))
 
 # Beside each other, so that both cores have work: what runs through real servers waits half of its time.
 LANES = {
-    "all": ((LINT, ML_ENVIRONMENT), (END_TO_END,), (PROCESSES, SERVING, AIRFLOW_ENVIRONMENT)),
+    "all": ((LINT, ML_ENVIRONMENT), (END_TO_END, SERVING, AIRFLOW_ENVIRONMENT)),
+    "long": ((PROCESSES,), (NIGHTS,)),
     "newest": ((ML_ENVIRONMENT,), (UPGRADE, SERVING)),
 }
 
