@@ -21,6 +21,8 @@ def remove(pipeline: str, record: str, *, dry_run: bool) -> None:
         click.echo(
             f"Of versions {others} it cannot be told: their spans have changed since, or their runs are gone."
         )
+    for run_id in found.going_on:
+        click.echo(f"Run {run_id} has not ended, and learns from it: so will its version.")
     if dry_run:
         return
     removal.remove(config, record, found)

@@ -1,6 +1,6 @@
 """Takes a record out of every span, wherever its very bytes are, and says which versions have learned from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from components.storage.files import spelled
 from contract import inbox
 from contract.errors import DataError, SettingsError
 from contract.inbox import Span
-from contract.run_folder import RUN, RunFolder
+from contract.run_folder import RUN, SUMMARY, RunFolder
 from contract.state import StateFolder
 from pipelines.definition.config import PipelineConfig
 from pipelines.runs import spans
+from pipelines.tracking.tracker import RUN_ID
 from serving.registry.registry import Registry
 
+DATA_DIGEST = "slipway.data_digest"  # tag of a version
 FILES = "image_folder"  # the source whose records are files of their own
 
 
@@ -32,13 +34,16 @@ class Found:
         parts: The spans that hold them, as they are now.
         ids: Of all records with these bytes.
         seen_by: Versions whose run has learned from one of these spans as it is.
-        unknown: Versions of which that cannot be told: such a span was another one then, or the run's folder is gone.
+        unknown: Versions of which that cannot be told: such a span was another one then, or nothing says any more what
+            the version has learned from.
+        going_on: Ids of runs that have not ended, and are about one of these spans as it is.
     """
 
     parts: tuple[Part, ...]
     ids: tuple[str, ...]
     seen_by: tuple[int, ...]
     unknown: tuple[int, ...]
+    going_on: tuple[str, ...]
 
 
 def find(config: PipelineConfig, record_id: str, registry: Registry) -> Found:
@@ -59,18 +64,24 @@ def find(config: PipelineConfig, record_id: str, registry: Registry) -> Found:
             f"Expected the id of a record, <date>/<its place in the span>, of a span in {spans.inbox_of(config)}, got "
             f"{record_id!r}."
         )
-    wanted = next((each.content_hash for each in _records(config, every[span]) if each.id == name), None)
+    wanted = next((each for each in _records(config, every[span]) if each.id == name), None)
     if wanted is None:
         raise DataError(f"Expected a record {name!r} in {every[span].path}, and there is none.")
     ids: dict[str, list[str]] = {}
     for date, each in every.items():
         for record in _records(config, each):
-            if record.content_hash == wanted:
+            if (date, record.id) == (span, name) or _has_the_bytes(record, wanted):
                 ids.setdefault(date, []).append(record.id)
     seen = spans.Seen(_pipeline_dir(config), config)
     parts = tuple(seen.part(date, str(_place(config, every[date]))) for date in ids)
     seen_by, unknown = _versions(config.name, parts, registry)
-    return Found(parts, tuple(f"{date}/{name}" for date in ids for name in ids[date]), seen_by, unknown)
+    found = tuple(f"{date}/{name}" for date in ids for name in ids[date])
+    return Found(parts, found, seen_by, unknown, tuple(_going_on(config.name, parts)))
+
+
+def _has_the_bytes(record: RawRecord, wanted: RawRecord) -> bool:
+    """Returns whether two records are the same; of one that could not be read nobody knows the bytes."""
+    return record.content_hash == wanted.content_hash and not (record.problem or wanted.problem)
 
 
 def remove(config: PipelineConfig, record_id: str, found: Found) -> None:
@@ -92,7 +103,8 @@ def remove(config: PipelineConfig, record_id: str, found: Found) -> None:
             harvest.drop(Harvest(kept))
     for each in sorted(found.ids, key=lambda name: name == record_id):
         span, _, name = each.partition("/")
-        _file(config, every[span], name).unlink(missing_ok=True)
+        for path in _files(config, every[span], name):
+            path.unlink(missing_ok=True)
 
 
 def _spans(config: PipelineConfig) -> Mapping[str, Span]:
@@ -119,23 +131,39 @@ def _records(config: PipelineConfig, span: Span) -> Iterator[RawRecord]:
     return reading.read(sources, settings)
 
 
-def _file(config: PipelineConfig, span: Span, name: str) -> Path:
-    """Returns the file of a record: its id spells out what is no text."""
+def _files(config: PipelineConfig, span: Span, name: str) -> Iterator[Path]:
+    """Yields the file of a record, where it is still there: its id spells out what is no text."""
     folder = places.folder(str(_place(config, span)))
-    return Path(folder.place(next(each for each in folder.names() if spelled(each) == name)))
+    return (Path(folder.place(each)) for each in folder.names() if spelled(each) == name)
 
 
 def _versions(
     name: str, parts: tuple[Part, ...], registry: Registry
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    digests = {part.span: part.digest for part in parts}
     seen_by, unknown = [], []
     for version in registry.versions(name):
-        run_id = version.tags.get("slipway.run_id", "")
-        data = RunFolder.here(name, run_id).read(RUN).get("data") if run_id else None
-        of_these = [part for part in data or () if part["span"] in digests]
-        if any(part["digest"] == digests[part["span"]] for part in of_these):
+        run_id = version.tags.get(RUN_ID, "")
+        prepared = RunFolder.here(name, run_id).read(RUN) if run_id else {}
+        # A run that took its data anew since the version was made says nothing of what the version has learned from.
+        is_of_version = prepared.get("data_digest") == version.tags.get(DATA_DIGEST)
+        data = prepared.get("data") if is_of_version else None
+        if _is_about(data or (), parts):
             seen_by.append(int(version.version))
-        elif data is None or of_these:
+        elif data is None or {part["span"] for part in data} & {part.span for part in parts}:
             unknown.append(int(version.version))
     return tuple(sorted(seen_by)), tuple(sorted(unknown))
+
+
+def _going_on(name: str, parts: tuple[Part, ...]) -> Iterator[str]:
+    """Yields the runs that have not ended: what they learn from is fixed, and is none of a version yet."""
+    for path in sorted((StateFolder.from_environment().pipelines / name / "runs").glob(f"*/{RUN}")):
+        folder = RunFolder.here(name, path.parent.name)
+        if not (folder.path / SUMMARY).exists() and _is_about(folder.read(RUN).get("data", ()), parts):
+            yield folder.run_id
+
+
+def _is_about(data: Iterable[Mapping[str, str]], parts: tuple[Part, ...]) -> bool:
+    """Returns whether the data of a run, as it names it, has one of the parts as it is now."""
+    return bool(
+        {(part["span"], part["digest"]) for part in data} & {(part.span, part.digest) for part in parts}
+    )

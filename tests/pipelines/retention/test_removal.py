@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
+from components.ingestion.parts import digest_of
 from contract import inbox
 from contract.errors import DataError, SettingsError
 from contract.inbox import Span
-from contract.run_folder import RUN, RunFolder
+from contract.run_folder import RUN, SUMMARY, RunFolder
 from contract.state import StateFolder
 from pipelines.definition import config
 from pipelines.retention import removal
@@ -27,16 +28,19 @@ DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
 
 
 class Registry:
-    """Versions by the run that made each; all that is asked of a registry here."""
+    """Versions by the run that made each, with the data that it had then; all that is asked of a registry here."""
 
     def __init__(self, *runs):
-        self.runs = runs
+        self.tags = [
+            {
+                "slipway.run_id": run,
+                "slipway.data_digest": RunFolder.here("flowers", run).read(RUN).get("data_digest", "gone"),
+            }
+            for run in runs
+        ]
 
     def versions(self, name):
-        return [
-            SimpleNamespace(version=str(n), tags={"slipway.run_id": run})
-            for n, run in enumerate(self.runs, 1)
-        ]
+        return [SimpleNamespace(version=str(n), tags=tags) for n, tags in enumerate(self.tags, 1)]
 
 
 @pytest.fixture
@@ -64,7 +68,9 @@ def learned(run_id, *days):
     folder = RunFolder.here("flowers", run_id)
     seen = spans.Seen(folder.pipeline_dir, config.load("flowers"))
     root = StateFolder.from_environment().inbox / "flowers"
-    folder.write(RUN, {"data": [seen.part(day, str(root / day))._asdict() for day in days]})
+    data = [seen.part(day, str(root / day)) for day in days]
+    folder.write(RUN, {"data": [part._asdict() for part in data], "data_digest": digest_of(data)})
+    return folder
 
 
 def test_a_record_goes_from_every_span_and_who_learned_from_it_is_named(flowers):
@@ -75,6 +81,7 @@ def test_a_record_goes_from_every_span_and_who_learned_from_it_is_named(flowers)
     found = removal.find(flowers, record, Registry("first", "second", "third", "gone"))
     assert found.ids == (record, record.replace(DAYS[0], DAYS[2]))
     assert (found.seen_by, found.unknown) == ((1, 3), (4,))
+    assert found.going_on == ("first", "third")
     removal.remove(flowers, record, found)
     root = StateFolder.from_environment().inbox / "flowers"
     assert sorted(path.name for path in root.glob("*/dark/*")) == ["own0.png", "own1.png", "own2.png"]
@@ -85,6 +92,49 @@ def test_of_a_version_that_learned_from_a_span_that_is_another_one_now_it_cannot
     (StateFolder.from_environment().inbox / "flowers" / DAYS[0] / "dark/own0.png").unlink()
     found = removal.find(flowers, rf"{DAYS[0]}/dark/same\xff.png", Registry("first"))
     assert (found.seen_by, found.unknown) == ((), (1,))
+
+
+def test_a_run_that_took_other_data_since_says_nothing_of_what_its_version_learned_from(flowers):
+    learned("first", DAYS[0])
+    registry = Registry("first")
+    learned("first", DAYS[1])  # as when somebody cleared `ingest` of it
+    found = removal.find(flowers, rf"{DAYS[0]}/dark/same\xff.png", registry)
+    assert (found.seen_by, found.unknown) == ((), (1,))
+    found = removal.find(flowers, f"{DAYS[1]}/dark/own1.png", registry)
+    assert (found.seen_by, found.unknown) == ((), (1,))
+
+
+def test_a_run_that_goes_on_with_the_record_is_named_until_it_has_ended(flowers):
+    run = learned("night", *DAYS)
+    record = f"{DAYS[1]}/dark/own1.png"
+    assert removal.find(flowers, record, Registry()).going_on == ("night",)
+    run.write(SUMMARY, {"state": "succeeded"})
+    assert removal.find(flowers, record, Registry()).going_on == ()
+
+
+def test_what_could_not_be_read_has_nothing_in_common_with_anything_else(flowers, tmp_path):
+    root = StateFolder.from_environment().inbox / "flowers"
+    (tmp_path / "elsewhere.png").write_bytes(b"an image")
+    for day in DAYS[:2]:
+        (root / day / "dark/out.png").symlink_to(tmp_path / "elsewhere.png")
+    (root / DAYS[2] / "dark/empty.png").touch()
+    record = f"{DAYS[0]}/dark/out.png"
+    found = removal.find(flowers, record, Registry())
+    assert found.ids == (record,)
+    removal.remove(flowers, record, found)
+    assert not (root / DAYS[0] / "dark/out.png").is_symlink()
+    assert (root / DAYS[1] / "dark/out.png").is_symlink()
+    assert (root / DAYS[2] / "dark/empty.png").exists()
+    assert (tmp_path / "elsewhere.png").exists()
+
+
+def test_of_two_who_remove_the_same_record_at_once_both_have_it_removed(flowers):
+    record = rf"{DAYS[0]}/dark/same\xff.png"
+    found = removal.find(flowers, record, Registry())
+    for _ in range(2):
+        removal.remove(flowers, record, found)
+    with pytest.raises(DataError, match="there is none"):
+        removal.find(flowers, record, Registry())
 
 
 def test_what_was_kept_of_the_spans_goes_too(flowers):
