@@ -12,8 +12,6 @@ AT_ONCE = (
     64  # files that are asked for together: an object store takes long to answer, and answers many at a time
 )
 
-LITTER = ("Thumbs.db", "desktop.ini")  # what a file manager leaves; .DS_Store is hidden
-
 
 class File(NamedTuple):
     """A file that was read.
@@ -80,11 +78,6 @@ class Folder(Protocol):
         Raises:
             OSError: If it is not there, or may not be read.
         """
-
-
-def is_litter(name: str) -> bool:
-    """Returns whether a file or folder is hidden, or one that nobody has put there, by its last name."""
-    return name.startswith(".") or name in LITTER
 
 
 def spelled(name: str) -> str:

@@ -9,7 +9,8 @@ from stat import S_ISREG
 from typing import IO
 
 from components.source import Entry
-from components.storage.files import File, is_litter, spelled, unreadable, vanished
+from components.storage.files import File, spelled, unreadable, vanished
+from contract.inbox import is_litter
 
 OF_ONE_FILE = (errno.EACCES, errno.EPERM, errno.EIO)  # no permission, or a damaged spot on the disk
 

@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from components.source import Entry
-from components.storage.files import AT_ONCE, File, is_litter, unreadable, vanished
+from components.storage.files import AT_ONCE, File, unreadable, vanished
 from contract.errors import SettingsError, SlipwayError, UnavailableError
+from contract.inbox import is_litter
 
 # What S3, Azure and Google's store set, and nobody else can.
 WRITTEN = ("LastModified", "last_modified", "updated")

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, Any]) -> list[Part]:
     """Returns the parts of the data that a run learns from, the oldest first, as they are now.
 
-    A run of the schedule or of a backfill takes the spans dated before its day; any other all that are complete. Its
-    spans stay these, however often it is prepared.
+    A run of the schedule or of a backfill takes the spans dated before its day; any other all that are complete and
+    whose day has come. Its spans stay these, however often it is prepared.
 
     Args:
         folder: Of the run.
@@ -50,11 +50,11 @@ def parts_of(folder: RunFolder, config: PipelineConfig, request: Mapping[str, An
     today = moment.astimezone(ZoneInfo(config.timezone)).date()
     chosen = _fixed(folder, root)
     if not chosen:
-        chosen = _choose(root, settings, today if slot else None)
-        _check_age(chosen[-1], settings, today, root)
+        chosen = _choose(root, settings, today, is_of_schedule=bool(slot))
+        _check_age(chosen, seen, settings, today)
     folder.write(SPANS, {"spans": [str(span) for span in chosen]})
     logger.info("Spans: %s", ", ".join(map(str, chosen)))
-    return [seen.part(str(span), str(span.path / config.source.path)) for span in chosen]
+    return [seen.part(str(span), seen.place(span)) for span in chosen]
 
 
 class Seen:
@@ -70,6 +70,14 @@ class Seen:
         self.sources, self.settings = plugins.load(module, Sources), config.source
         readers = code_digest.of([module, reading.__name__])
         self.known = listing.Known(pipeline_dir / "listings", readers.sources + readers.libraries)
+
+    def place(self, span: Span) -> str:
+        """Returns what `data.path` is for a span."""
+        return str(span.path / self.settings.path)
+
+    def has_records(self, span: Span) -> bool:
+        """Returns whether there is any record in a span: empty folders and tables, day by day, are no data."""
+        return self.part(str(span), self.place(span)).digest != str(reading.Digest())
 
     def part(self, span: str, path: str) -> Part:
         """Returns a part as it is now."""
@@ -102,29 +110,43 @@ def tags(parts: Sequence[Part]) -> dict[str, str]:
 
 def _fixed(folder: RunFolder, root: Path) -> list[Span]:
     dates = folder.read(SPANS).get("spans", ())
+    if gone := [each for each in dates if not (root / each).is_dir()]:
+        raise DataError(
+            f"Expected what run {folder.run_id} was prepared to learn from, and {', '.join(gone)} is no longer in "
+            f"{root}. Put it back, then clear `ingest`; or start a new run, which learns from what is there."
+        )
     return [Span(datetime.date.fromisoformat(each), root / each) for each in dates]
 
 
-def _choose(root: Path, settings: SpanSettings, before: datetime.date | None) -> list[Span]:
+def _choose(root: Path, settings: SpanSettings, today: datetime.date, *, is_of_schedule: bool) -> list[Span]:
     found = inbox.look(root, settings.complete, settings.settle_s, time.time())
-    for span, reason in found.waiting.items():
+    end = today if is_of_schedule else today + datetime.timedelta(days=1)
+    usable = [span for span in found.complete if span.date < end]
+    left = dict(found.waiting)
+    if not is_of_schedule:
+        left |= {span: f"today is {today}" for span in found.complete if span not in usable}
+    for span, reason in left.items():
         logger.info("Span %s is left for a later run: %s", span, reason)
-    usable = [span for span in found.complete if before is None or span.date < before]
     if not usable:
-        dated = f" dated before {before}" if before else ""
-        waiting = "".join(f"\n  - {span}: {reason}" for span, reason in found.waiting.items())
+        dated = f" dated before {today}" if is_of_schedule else ""
+        why = "".join(f"\n  - {span}: {reason}" for span, reason in left.items())
         raise DataError(
             f"Expected a complete span{dated} in {root}, and there is none. Bring data with `slipway data add`."
-            f"{waiting and f' Not complete yet:{waiting}'}"
+            f"{why and f' Left for a later run:{why}'}"
         )
     return usable[-settings.newest :] if settings.newest else usable
 
 
-def _check_age(newest: Span, settings: SpanSettings, today: datetime.date, root: Path) -> None:
+def _check_age(chosen: Sequence[Span], seen: Seen, settings: SpanSettings, today: datetime.date) -> None:
+    if settings.max_age_days is None:
+        return
+    newest = next(filter(seen.has_records, reversed(chosen)), None)
+    if newest is None:
+        return  # ingestion says that there are no records at all
     age_days = (today - newest.date).days
-    if settings.max_age_days is not None and age_days > settings.max_age_days:
+    if age_days > settings.max_age_days:
         raise DataError(
-            f"Expected data of the last {settings.max_age_days} days (data.spans.max_age_days), and the newest "
-            f"complete span in {root} is of {newest}, {age_days} days before {today}. Nothing is trained: find out why "
-            "no data arrives."
+            f"Expected data of the last {settings.max_age_days} days (data.spans.max_age_days), and the newest span in "
+            f"{newest.path.parent} that is complete and holds a record is of {newest}, {age_days} days before {today}. "
+            "Nothing is trained: find out why no data arrives."
         )

@@ -1,5 +1,7 @@
 import datetime
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -43,6 +45,13 @@ def test_a_span_counts_when_nothing_in_it_has_changed_for_the_settle_time_and_no
     assert look(tmp_path, settle_s=600, now_s=changed_s + 600).complete == (only,)
 
 
+def test_a_span_from_the_future_says_so_and_counts_with_a_marker(tmp_path):
+    only = arrived(tmp_path, "2026-03-01")
+    assert "a clock is wrong" in look(tmp_path, now_s=latest_change(only.path) - 3600).waiting[only]
+    (only.path / "_COMPLETE").touch()
+    assert look(tmp_path, now_s=0).complete == (only,)
+
+
 def test_a_file_with_an_old_time_is_new_all_the_same(tmp_path):
     only = arrived(tmp_path, "2026-03-01")
     for path in only.path.rglob("*"):
@@ -61,6 +70,28 @@ def test_what_is_hidden_is_nobodys_data_yet(tmp_path):
     (tmp_path / ".2026-03-01.upload").mkdir()
     (tmp_path / "_old").mkdir()
     assert look(tmp_path) == inbox.Found((), {})
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", ".DS_Store"])
+def test_what_a_file_manager_leaves_is_nobodys_data(tmp_path, name):
+    only = arrived(tmp_path, "2026-03-01")
+    (tmp_path / name).write_bytes(b"")
+    assert look(tmp_path).complete == (only,)
+
+
+@pytest.mark.parametrize("completion", ["settled", "marker"])
+def test_what_may_not_be_read_is_named(tmp_path, mortal, completion):
+    only = arrived(tmp_path, "2026-03-01")
+    only.path.chmod(0)
+    with pytest.raises(
+        DataError, match=r"Expected to read .*2026-03-01.*, and that fails: Permission denied"
+    ):
+        look(tmp_path, completion)
+    only.path.chmod(0o700)
+    (only.path / "zero").chmod(0)
+    if completion == "settled":
+        with pytest.raises(DataError, match=r"2026-03-01/zero, and that fails: Permission denied"):
+            look(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["2026-13-01", "2026-3-1", "20260301", "2026-02-30", "today"])
@@ -101,6 +132,41 @@ def test_a_span_that_could_not_be_brought_whole_is_not_there(tmp_path):
     with pytest.raises(OSError, match="full"):
         inbox.bring(span(tmp_path, "2026-03-01"), fails)
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import datetime, os, sys
+from pathlib import Path
+from contract import inbox
+
+def write(folder):
+    (folder / "zero").mkdir()
+    (folder / "zero/a.png").write_bytes(b"bytes")
+    os.kill(os.getpid(), 9)
+
+inbox.bring(inbox.Span(datetime.date(2026, 3, 1), Path(sys.argv[1]) / "2026-03-01"), write)
+"""
+
+
+def test_whoever_is_killed_while_bringing_a_span_can_do_it_again_and_leaves_nothing_for_ever(
+    tmp_path, monkeypatch
+):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert done.returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert look(tmp_path) == inbox.Found((), {})
+    again = span(tmp_path, "2026-03-01")
+    inbox.bring(again, lambda folder: (folder / "a.png").touch())
+    assert left.is_dir(), "it may be somebody who is still at it"
+    monkeypatch.setattr(inbox, "GIVEN_UP_S", -1)
+    (tmp_path / ".2026-03-01.upload").mkdir()
+    inbox.bring(span(tmp_path, "2026-03-02"), lambda folder: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".2026-03-01.upload",
+        "2026-03-01",
+        "2026-03-02",
+    ]
+    assert look(tmp_path, now_s=0).complete == (again, span(tmp_path, "2026-03-02"))
 
 
 def test_of_two_who_bring_the_same_day_at_once_one_is_told_so_and_the_other_ones_data_stays(tmp_path):

@@ -25,6 +25,11 @@ data:
 DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
 
 
+def write(path, content):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+
 class Nights:
     """A pipeline whose data arrives day by day."""
 
@@ -42,7 +47,7 @@ class Nights:
     def bring(self, *days):
         for day in days:
             span = Span(datetime.date.fromisoformat(day), self.root / day)
-            inbox.bring(span, lambda folder: (folder / "dark").mkdir())
+            inbox.bring(span, lambda folder: write(folder / "dark/a.png", b"bytes"))
 
     def parts(self, run_id="a", **request):
         folder = RunFolder.here("nights", run_id)
@@ -99,15 +104,68 @@ def test_a_run_that_was_in_time_is_so_whenever_it_is_prepared_again(nights):
 def test_a_span_of_the_run_that_was_taken_away_is_named(nights):
     nights.bring(*DAYS)
     nights.parts("a")
-    shutil.rmtree(nights.root / DAYS[1])
-    with pytest.raises(DataError, match=DAYS[1]):
+    (nights.root / DAYS[1]).rename(nights.root / "_away")
+    with pytest.raises(DataError, match=f"and {DAYS[1]} is no longer in .* start a new run"):
         nights.parts("a")
+    assert nights.parts("b") == [DAYS[0], DAYS[2]]
+    (nights.root / "_away").rename(nights.root / DAYS[1])
+    assert nights.parts("a") == list(DAYS)
+
+
+def test_a_span_whose_day_has_not_come_is_left_by_every_run(nights):
+    """Else its version, of the newest data for years to come, would let no later one take its place."""
+    nights.bring(*DAYS, "2999-03-01")
+    assert nights.parts("by-hand") == list(DAYS)
+    assert nights.parts("night", scheduled_for="2026-03-04T01:00:00+13:00") == list(DAYS)
+    shutil.rmtree(nights.root)
+    nights.bring("2999-03-01")
+    with pytest.raises(DataError, match=r"(?s)Left for a later run:.*2999-03-01: today is 20"):
+        nights.parts("again")
+
+
+def test_days_without_a_file_do_not_hide_that_the_data_is_too_old(nights):
+    nights.configure("{max_age_days: 2}")
+    nights.bring(*DAYS)
+    for day in ("2026-03-04", "2026-03-05"):
+        inbox.bring(
+            Span(datetime.date.fromisoformat(day), nights.root / day),
+            lambda folder: (folder / "dark").mkdir(),
+        )
+    assert nights.parts("in-time", scheduled_for="2026-03-05T12:00:00+13:00")[-1] == "2026-03-04"
+    with pytest.raises(DataError, match=r"and holds a record is of 2026-03-03, 3 days before"):
+        nights.parts("too-late", scheduled_for="2026-03-06T12:00:00+13:00")
+
+
+def test_a_table_without_a_line_is_no_data_either(nights):
+    text = PIPELINE.replace("image_folder", "image_csv\n  path: labels.csv") % "{max_age_days: 2}"
+    (nights.configs / "nights.yaml").write_text(text)
+    for day in DAYS:
+        inbox.bring(
+            Span(datetime.date.fromisoformat(day), nights.root / day),
+            lambda folder: (folder / "labels.csv").write_text("path,label\n"),
+        )
+    (nights.root / DAYS[0] / "labels.csv").write_text("path,label\na.png,dark\n")
+    assert nights.parts("in-time", scheduled_for="2026-03-03T12:00:00+13:00") == list(DAYS[:2])
+    with pytest.raises(DataError, match=r"and holds a record is of 2026-03-01, 3 days before"):
+        nights.parts("too-late", scheduled_for="2026-03-04T12:00:00+13:00")
+
+
+def test_what_a_file_manager_leaves_in_an_inbox_or_a_span_is_no_data(nights):
+    nights.bring(DAYS[0])
+    before = nights.parts("before")
+    for litter in ("Thumbs.db", "desktop.ini", ".DS_Store"):
+        for folder in (nights.root, nights.root / DAYS[0], nights.root / DAYS[0] / "dark"):
+            (folder / litter).write_bytes(b"litter")
+    assert nights.parts("after") == before
+    digests = [RunFolder.here("nights", run) for run in ("before", "after")]
+    (one,), (other,) = (spans.parts_of(folder, config.load("nights"), {}) for folder in digests)
+    assert one.digest == other.digest
 
 
 def test_a_span_that_is_being_written_is_left_and_an_inbox_with_no_other_says_what_it_waits_for(nights):
     (nights.root / DAYS[0]).mkdir(parents=True)
     with pytest.raises(
-        DataError, match=r"(?s)Expected a complete span in .*Not complete yet:.*2026-03-01: it changed"
+        DataError, match=r"(?s)Expected a complete span in .*Left for a later run:.*2026-03-01: it changed"
     ):
         nights.parts()
 
