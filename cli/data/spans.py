@@ -1,10 +1,12 @@
 """`slipway data`: brings dated data in, and says what of it is used."""
 
 import datetime
+import os
 import shutil
+import stat
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from zoneinfo import ZoneInfo
 
 import click
@@ -15,8 +17,9 @@ from components.families.interface import Sources
 from components.families.sections import SpanSettings
 from components.ingestion import reading
 from components.source import RawRecord
+from components.storage.files import spelled
 from contract import inbox
-from contract.errors import SettingsError
+from contract.errors import DataError, SettingsError
 from contract.inbox import Span
 from contract.run_folder import SPANS, RunFolder
 from contract.state import StateFolder
@@ -31,7 +34,18 @@ DAY = datetime.timedelta(days=1)
 def add(name: str, folder: Path, date: datetime.date | None) -> None:
     """Copies a folder into the inbox of a pipeline."""
     config, _ = _with_spans(name)
-    span = _span(config, date or _today(config))
+    today = _today(config)
+    span = _span(config, date or today)
+    if span.date > today:
+        raise SettingsError(
+            f"Expected a day that has come, got {span}: in the time zone of {name}, {config.timezone}, it is {today}. "
+            "No run would learn from it before that day."
+        )
+    if span.path.resolve().is_relative_to(folder.resolve()):
+        raise SettingsError(
+            f"Expected a folder with the data of one day, got {folder}, which holds the inbox itself, "
+            f"{span.path.parent}."
+        )
     inbox.bring(span, lambda made: _copy(folder, made))
     files, _ = _size(span.path)
     click.secho(f"{files} files are in {span.path}", fg="green")
@@ -46,10 +60,13 @@ def status(name: str) -> None:
     root = spans.inbox_of(config)
     found = inbox.look(root, settings.complete, settings.settle_s, time.time())
     run_id, used = _newest_run(name)
+    today = _today(config)
     rows = []
     for span in sorted([*found.complete, *found.waiting]):
         files, size = _size(span.path)
-        state = found.waiting.get(span, "complete")
+        state = found.waiting.get(
+            span, "complete" if span.date <= today else f"complete, but today is {today}"
+        )
         rows.append((span, files, f"{size / 2**20:.1f}", state, "yes" if str(span) in used else ""))
     table(str(root), ("span", "files", "MiB", "state", f"in {run_id or 'a run'}"), rows)
 
@@ -68,7 +85,8 @@ def simulate(name: str, days: int, until: datetime.date | None) -> None:
         inbox.check_new(span)
     hands: list[list[RawRecord]] = [[] for _ in dealt]
     for record in reading.read(plugins.load(config.family_module("sources"), Sources), config.source):
-        hands[record.content_hash[-1] % days].append(record)  # not by the bytes that decide the split
+        if _can_be_a_file(record):
+            hands[record.content_hash[-1] % days].append(record)  # not by the bytes that decide the split
     for span, hand in zip(dealt, hands, strict=True):
         inbox.bring(span, lambda made, hand=hand: _write(hand, made))  # type: ignore[misc]  # mypy loses the default
         click.echo(f"{span.path}: {len(hand)} files")
@@ -98,7 +116,24 @@ def _span(config: PipelineConfig, date: datetime.date) -> Span:
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    """Copies all of a folder; the copies of folders can be written, whatever their originals."""
+    try:
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as error:
+        failed = error.args[0]
+        place, _, why = failed[0]
+        raise DataError(
+            f"Expected to copy all of {source}, and {len(failed)} file(s) could not be. The first is "
+            f"{spelled(str(place))}: {why}. Nothing was brought; remove the cause, then try again."
+        ) from error
+    finally:
+        for folder, _, _ in os.walk(target):
+            Path(folder).chmod(Path(folder).stat().st_mode | stat.S_IRWXU)
+
+
+def _can_be_a_file(record: RawRecord) -> bool:
+    """Returns whether there is a file, and its label can be a folder: a table may call a class `../elsewhere`."""
+    return not record.problem and record.label != ".." and PurePath(record.label).parts == (record.label,)
 
 
 def _write(records: Sequence[RawRecord], folder: Path) -> None:
