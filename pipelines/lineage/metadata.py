@@ -1,6 +1,7 @@
 """Questions to ML Metadata: where it is, how an execution ended, what went in and out."""
 
 import datetime
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from tfx.types import Artifact, artifact_utils
 
 from pipelines.definition.nodes import VALIDATE
 from pipelines.lineage import metadata_uri
+
+logger = logging.getLogger(__name__)
 
 SUCCESSFUL = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
@@ -124,8 +127,15 @@ class Validated:
     uris: frozenset[str]
 
 
-def validations(store: Metadata, pipeline: str) -> Iterator[Validated]:
-    """Yields the data that has passed validation, newest first."""
+def validations(store: Metadata, pipeline: str) -> list[Validated]:
+    """Returns the data that has passed validation: of the newest span first, and of one span what passed last.
+
+    A backfill passes today what is old: for the night that follows, it is not the last data.
+    """
+    return sorted(_validations(store, pipeline), key=lambda found: found.newest_span, reverse=True)
+
+
+def _validations(store: Metadata, pipeline: str) -> Iterator[Validated]:
     for each in _successful(store, pipeline, VALIDATE):
         inputs, outputs = (artifacts(store, each.id, kind) for kind in (mlmd.Event.INPUT, mlmd.Event.OUTPUT))
         (examples,), (statistics,) = inputs["examples"], inputs["statistics"]
@@ -141,10 +151,10 @@ def validations(store: Metadata, pipeline: str) -> Iterator[Validated]:
 
 
 def validated(store: Metadata, pipeline: str, source_digest: str, newest_span: str) -> Validated | None:
-    """Returns the data that was validated last and that is not `source_digest`'s, nor newer.
+    """Returns the newest data that was validated and that is not `source_digest`'s, nor newer.
 
     A backfill is compared with what its night would have been. `None` where there is no such data, or its files are
-    gone.
+    gone, which the log says.
 
     Args:
         store: Open connection.
@@ -154,5 +164,10 @@ def validated(store: Metadata, pipeline: str, source_digest: str, newest_span: s
     """
     for found in validations(store, pipeline):
         if found.data_digest != source_digest and found.newest_span <= newest_span:
-            return found if Path(found.statistics).is_dir() else None
+            if Path(found.statistics).is_dir():
+                return found
+            logger.warning(
+                "The data is compared with none: what was kept of it in %s is gone", found.statistics
+            )
+            break
     return None

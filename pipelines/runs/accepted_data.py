@@ -8,15 +8,18 @@ A folder never changes: a path in a cache key means one comparison for ever. Kno
 """
 
 import datetime
+import fcntl
 import json
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from components.validation import drifted
-from contract.errors import SettingsError
+from contract.errors import SettingsError, UnavailableError
 from contract.run_folder import RUN, RunFolder
 from pipelines.definition.nodes import VALIDATE
 from pipelines.definition.runtime_config import AcceptedData
@@ -39,6 +42,7 @@ class Acceptance:
         drift: What had drifted, a sentence each.
         sha256: By folder, the digest of what is kept in it.
         folder: Where it is kept.
+        newest_span: Date of the newest span in the data; empty without spans.
     """
 
     data_digest: str
@@ -48,6 +52,7 @@ class Acceptance:
     drift: Sequence[str]
     sha256: dict[str, str]
     folder: Path
+    newest_span: str = ""
 
     @property
     def when(self) -> datetime.datetime:
@@ -61,10 +66,15 @@ def every(pipeline_dir: Path) -> list[Acceptance]:
     return [Acceptance(**json.loads(path.read_text()), folder=path.parent) for path in records]
 
 
-def newest(pipeline_dir: Path) -> Acceptance | None:
-    """Returns what was accepted last; `None` before a person has accepted anything."""
-    found = every(pipeline_dir)
-    return found[-1] if found else None
+def newest(pipeline_dir: Path, newest_span: str) -> Acceptance | None:
+    """Returns the newest data that was accepted, of one span what was accepted last; `None` where there is none.
+
+    Args:
+        pipeline_dir: State of the pipeline.
+        newest_span: Of the data that is to be compared: what is newer does not count.
+    """
+    found = [each for each in every(pipeline_dir) if each.newest_span <= newest_span]
+    return max(found, key=lambda each: (each.newest_span, each.when), default=None)
 
 
 def of(pipeline_dir: Path, data_digest: str) -> Acceptance | None:
@@ -101,30 +111,50 @@ def accept(folder: RunFolder, by: str) -> Acceptance:
 
     Raises:
         SettingsError: If validation found no drift in the data that the run names.
+        UnavailableError: If validation is at work: what it leaves may be about other data.
     """
-    named = folder.require(RUN)["data_digest"]
-    left = folder.work_dir(VALIDATE) / drifted.FOLDER
-    found = drifted.read(left)
-    known = of(folder.pipeline_dir, named)
-    if found is None or found.data_digest != named:
-        if known:
-            return known  # it has passed since, and what was left of the drift is gone
-        raise SettingsError(
-            f"Expected a run of {folder.pipeline} whose `{VALIDATE}` has failed because its data had drifted, and run "
-            f"{folder.run_id} has found none in the data that it names. There is nothing to accept."
-        )
-    sha256 = _digests(left)
-    if known and known.sha256 == sha256:
-        return known
-    now = datetime.datetime.now(datetime.timezone.utc)
-    made = folder.pipeline_dir / FOLDER / now.strftime(TIME)
-    record = {
-        **asdict(found),
-        "run_id": folder.run_id,
-        "at": now.isoformat(),
-        "by": by,
-        "sha256": sha256,
-    }
+    prepared = folder.require(RUN)
+    with _between_attempts(folder):
+        left = folder.work_dir(VALIDATE) / drifted.FOLDER
+        found, known = drifted.read(left), of(folder.pipeline_dir, prepared["data_digest"])
+        if found is None or found.data_digest != prepared["data_digest"]:
+            if known:
+                return known  # it has passed since, and what was left of the drift is gone
+            raise SettingsError(
+                f"Expected a run of {folder.pipeline} whose `{VALIDATE}` has failed because its data had drifted, and "
+                f"run {folder.run_id} has found none in the data that it names. There is nothing to accept."
+            )
+        sha256 = _digests(left)
+        if known and known.sha256 == sha256:
+            return known
+        now = datetime.datetime.now(datetime.timezone.utc)
+        record = {
+            **asdict(found),
+            "run_id": folder.run_id,
+            "at": now.isoformat(),
+            "by": by,
+            "sha256": sha256,
+            "newest_span": prepared["data"][-1]["span"],
+        }
+        return _keep(left, folder.pipeline_dir / FOLDER / now.strftime(TIME), record)
+
+
+@contextmanager
+def _between_attempts(folder: RunFolder) -> Iterator[None]:
+    """Has no attempt at validation begin; an earlier one has ended."""
+    with folder.lock_file(VALIDATE).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UnavailableError(
+                f"Expected `{VALIDATE}` of run {folder.run_id} to have ended, and it is at work, or somebody else "
+                "accepts what it has found. Wait for its end, and look at what it says then."
+            ) from error
+        yield
+
+
+def _keep(left: Path, made: Path, record: dict[str, Any]) -> Acceptance:
+    """Copies what validation has left, whole or not at all."""
     draft = made.with_name(f".{made.name}.{secrets.token_hex(8)}")
     try:
         shutil.copytree(left, draft)

@@ -35,9 +35,9 @@ def on_data_of_now(folder: RunFolder, config: PipelineConfig, request: Mapping[s
 def to_compare_with(folder: RunFolder, digest: str, newest_span: str) -> AcceptedData | None:
     """Returns the data that a run's data is compared with; `None` where there is none.
 
-    Data that a person has accepted is compared with what it was then. Any other is compared with the data that was
-    accepted last, be it by a person or by validation, and that is not the same: so on unchanged data the comparison
-    stays what it was, and the cache answers.
+    Data that a person has accepted is compared with what it was then. Any other is compared with the newest data that
+    was accepted, be it by a person or by validation, and that is not the same, nor newer: so on unchanged data the
+    comparison stays what it was, and the cache answers. Of one span, and without spans, what was accepted last counts.
 
     Args:
         folder: Of the run.
@@ -51,8 +51,10 @@ def to_compare_with(folder: RunFolder, digest: str, newest_span: str) -> Accepte
         return accepted_by_people.checked(folder.pipeline, own)
     with Store(metadata.connection(folder.pipeline_dir)) as store:
         validated = metadata.validated(store, folder.pipeline, digest, newest_span)
-    newest = accepted_by_people.newest(folder.pipeline_dir)
-    if validated and (newest is None or newest.when < validated.at):
+    newest = accepted_by_people.newest(folder.pipeline_dir, newest_span)
+    if validated and (
+        newest is None or (newest.newest_span, newest.when) < (validated.newest_span, validated.at)
+    ):
         return AcceptedData(validated.statistics, validated.facts)
     return accepted_by_people.checked(folder.pipeline, newest) if newest else None
 

@@ -17,7 +17,7 @@ from pipelines.lineage import cache, metadata, references
 from pipelines.lineage.metadata_store import Store
 from pipelines.retention import disk, run_folders
 from pipelines.retention.versions import Versions
-from pipelines.runs import accepted_schema, prepare, resume
+from pipelines.runs import accepted_schema, live_model, prepare, resume
 
 DAY_S = 24 * 3600
 NODES = ("make", "double", "validate", "register")
@@ -256,6 +256,26 @@ def test_data_of_an_earlier_night_is_not_compared_with_newer_data(nights):
         assert metadata.validated(store, "tiny", "4", "2026-03-01") is None
 
 
+def test_data_that_a_backfill_validated_is_not_the_last_data_of_the_night_that_follows(nights):
+    source = "write(number, value)\n    number.set_string_custom_property('newest_span', f'2026-03-0{value}')"
+    nights.tiny.change("make", "write(number, value)", source)
+    yesterday = nights.run("yesterday", "make", "double", "validate", value=5)
+    nights.run("backfill", "make", "double", "validate", value=3)
+    nights.collect()
+    with Store(metadata.connection(nights.dir)) as store:
+        found = metadata.validated(store, "tiny", "6", "2026-03-06")
+    assert found.data_digest == "5"
+    assert nights.artifacts() >= places(yesterday, "make", "double"), "what tonight is compared with stays"
+
+
+def test_that_nothing_is_left_to_compare_with_is_said(nights, caplog):
+    first = nights.run("first", "make", "double", "validate")
+    shutil.rmtree(first["double"].outputs["doubled"][0].uri)
+    with Store(metadata.connection(nights.dir)) as store:
+        assert metadata.validated(store, "tiny", "4", "") is None
+    assert "The data is compared with none" in caplog.text
+
+
 def test_the_run_that_the_accepted_schema_comes_from_stays(nights):
     first = nights.run("first", "make", "double")
     accepted_schema.accept(nights.dir, "", run_id="first", data_digest="3", by="somebody")
@@ -432,6 +452,24 @@ def test_a_model_that_was_fetched_just_now_stays(nights):
     nights.run("second", value=4)
     nights.collect()
     assert fetched.is_dir()
+
+
+def test_a_model_that_a_run_takes_in_the_moment_that_it_would_go_stays(nights, monkeypatch):
+    fetched = nights.dir / "live" / ("a" * 64)
+    (fetched / "Format-Serving").mkdir(parents=True)
+    (fetched / "Format-Serving/saved_model.pb").write_bytes(b"bytes")
+    nights.run("first", "make")
+    nights.run("second", value=4)
+    real = live_model.alone_in
+
+    def taken(folder):
+        later = time.time() + 3 * DAY_S
+        os.utime(fetched, (later, later))  # as whoever prepares a run does, before retention may
+        return real(folder)
+
+    monkeypatch.setattr(live_model, "alone_in", taken)
+    nights.collect()
+    assert (fetched / "Format-Serving/saved_model.pb").read_bytes() == b"bytes"
 
 
 def test_folders_of_executions_that_are_not_known_stay_and_are_named(nights, caplog):
