@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from contract.errors import SettingsError, UnavailableError
@@ -113,9 +114,12 @@ class _Collection:
             said = tuple(each for each in (*found, *taken, *artifacts, *models, *sources) if each.size)
             if dry_run:
                 return Collected(said, sum(each.size for each in said))
+            uncompared = partial(disk.put_aside_unused, since=self.now - DAY_S)
+            unread = partial(disk.put_aside_unused, since=self._unread_since)
             with live_model.alone_in(self.dir / "live") if models else nullcontext():
-                problems = _each(disk.put_aside, [each.path for each in (*artifacts, *models)])
-            problems += _each(self._put_aside_unread, [each.path for each in sources])
+                problems = _each(disk.put_aside, [each.path for each in artifacts])
+                problems += _each(uncompared, [each.path for each in models])
+            problems += _each(unread, [each.path for each in sources])
             return Collected(said, *_delete(list(disk.aside(self.dir)), problems))
 
     def _runs(self, known: References, *, take: bool) -> tuple[list[Removal], _Kept]:
@@ -206,9 +210,6 @@ class _Collection:
     @property
     def _unread_since(self) -> float:
         return self.now - (self.config.retention.days or 0.0) * DAY_S
-
-    def _put_aside_unread(self, path: Path) -> None:
-        disk.put_aside_unused(path, self._unread_since)
 
     def _is_old(self, path: Path) -> bool:
         """Returns whether a run that is being prepared did not just make it."""

@@ -119,6 +119,7 @@ def _fetched(registry: Registry, name: str, version: int, sha256: str, live: Pat
         shutil.rmtree(draft)
         if not _is(target, sha256):
             raise RegistryError(f"expected SHA-256 {sha256} of {target}, received another")
+    os.utime(target)  # retention goes by when it was of use, until a run says that it uses it
     return target
 
 

@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import time
+from pathlib import Path
 
 import pytest
 
@@ -126,6 +129,15 @@ def test_a_copy_that_was_altered_is_fetched_anew(pets, stored, tmp_path):
     assert digest.of_folder(f"{first}/Format-Serving") == digest.of_folder(stored / "data/saved_model")
     left = {path.name for path in (tmp_path / "live").iterdir() if path.is_dir()}
     assert left == {digest.of_folder(stored / "data/saved_model")}
+
+
+def test_a_model_that_a_run_is_compared_with_counts_as_used_from_then_on(pets):
+    """Retention leaves it alone until ML Metadata says that the run uses it."""
+    pets.champion()
+    model = Path(pets.choose().model)
+    os.utime(model, (0, 0))
+    pets.choose()
+    assert time.time() - model.stat().st_mtime < 3600
 
 
 @pytest.mark.parametrize(
