@@ -5,6 +5,8 @@ published in the same breath as its success; as a property of the execution they
 """
 
 import json
+import logging
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,8 @@ from serving import digest
 
 DIGESTS = "slipway_output_digests"
 
+logger = logging.getLogger(__name__)
+
 
 def _digest(uri: str) -> str:
     path = Path(uri)
@@ -44,11 +48,28 @@ def _digests(outputs: Mapping[str, Sequence[Artifact]]) -> dict[str, str]:
     return {each.uri: _digest(each.uri) for artifacts in outputs.values() for each in artifacts}
 
 
+def _make_empty(outputs: Mapping[str, Sequence[Artifact]]) -> None:
+    """Has an executor write into empty folders: a reader takes all that it finds in one.
+
+    A folder is called by the number of its execution, and another store of ML Metadata, or an older state of this one,
+    has given that number before.
+    """
+    made = [each for artifacts in outputs.values() for each in artifacts if not each.is_external]
+    for folder in (Path(each.uri) for each in made):
+        if folder.is_dir() and any(folder.iterdir()):
+            logger.warning(
+                "%s is emptied: an execution that ML Metadata does not know has left something", folder
+            )
+            shutil.rmtree(folder)
+            folder.mkdir()
+
+
 class _Keeping:
     """Runs an executor and keeps the digests of what it wrote."""
 
     def run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
         """Runs it; the launcher publishes what is returned."""
+        _make_empty(execution_info.output_dict)
         output = super().run_executor(execution_info)  # type: ignore[misc]  # the operator mixed in
         kept = json.dumps(_digests(execution_info.output_dict))
         output.execution_properties[DIGESTS].string_value = kept

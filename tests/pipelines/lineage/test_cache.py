@@ -114,6 +114,19 @@ def test_an_output_that_was_deleted_is_computed_again_and_the_log_names_it(tiny,
     assert f"make is computed again, not answered from run first: {deleted}" in caplog.text
 
 
+def test_what_another_store_has_left_under_the_same_number_is_no_part_of_an_output(tiny, caplog):
+    """As after a change of SLIPWAY_MLMD_URI, or where an older metadata.sqlite was put back alone."""
+    first = tiny.run("first")
+    left = Path(output(first["make"]).uri) / "shard-00001-of-00002"
+    left.write_text("yesterday's")
+    (tiny.folder / "metadata.sqlite").unlink()
+    second = tiny.run("second", value=4)
+    assert output(second["make"]).uri == str(left.parent)
+    assert [path.name for path in left.parent.iterdir()] == ["number"]
+    assert number(second["add_one"]) == 9
+    assert f"{left.parent} is emptied" in caplog.text
+
+
 def test_a_node_that_is_cleared_for_nothing_costs_nothing(tiny):
     tiny.run("first")
     again = tiny.run("first", "double", "add_one")
