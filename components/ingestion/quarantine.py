@@ -39,7 +39,7 @@ class Quarantine:
         """Sets a record aside; returns its reason as it is listed, without the address of any Python object."""
         said = _cut(ADDRESS.sub("it", reason))
         entry = {
-            "id": _cut(record.id),
+            "id": _cut_name(record.id),
             "label": _cut(record.label),
             "reason": said,
             "size": len(record.content),
@@ -136,3 +136,10 @@ def _link(source: Path, target: Path) -> None:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
+
+
+def _cut_name(name: str) -> str:
+    """Returns a name that no other one is cut to: records are counted by it."""
+    return (
+        name if len(name) <= LONGEST_TEXT else f"{_cut(name)}{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    )

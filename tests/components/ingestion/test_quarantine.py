@@ -73,6 +73,16 @@ def test_a_quarantine_is_begun_anew_by_whoever_tries_again(tmp_path):
     assert list((tmp_path / "quarantine/bytes").iterdir()) == []
 
 
+def test_records_whose_long_names_differ_at_their_end_are_told_apart_and_counted(tmp_path):
+    start = "dark/" + "/".join(["x" * 250] * 5)
+    with quarantine.opened(tmp_path / "one") as unusable:
+        for name in ("a", "b"):
+            unusable.add(RawRecord(f"{start}/{name}.png", b"", "dark"), EMPTY)
+    reasons = quarantine.collect([tmp_path / "one"], tmp_path / "all")
+    assert len(reasons) == 2
+    assert all(len(name) < 1100 for name in reasons)
+
+
 def test_of_a_large_record_its_beginning_is_kept_and_of_many_no_more_than_fits(tmp_path, monkeypatch):
     monkeypatch.setattr(quarantine, "KEPT_OF_A_RECORD", 1000)
     monkeypatch.setattr(quarantine, "KEPT_IN_ALL", 2500)
