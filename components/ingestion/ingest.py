@@ -1,6 +1,7 @@
 """Reads a source part by part, and writes one set of splits of what can be used."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from components import report
 from components.families.sections import DataSettings
-from components.ingestion import harvest, quarantine
+from components.ingestion import harvest, quarantine, split
 from components.ingestion.gather import Gathering, Usable
 from components.ingestion.merge import merge
 from components.ingestion.parts import Part
@@ -95,7 +96,7 @@ def ingest(
 
     Raises:
         DataError: If the data is not the one that is meant or changes while it is read, if there are no
-            records, too many unusable ones, or a split stays empty.
+            records, too many unusable ones, a split stays empty, or a label has too few for all of them.
     """
     for folder in (examples_dir, quarantine_dir):
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,4 +115,5 @@ def ingest(
     spans = sum(bool(part.span) for part in parts)
     result = IngestionResult(counts, quarantined, merged.duplicates + known, merged.relabelled, spans, read)
     _check_outcome(result, usable.settings)
+    split.check_labels(Counter(row.label for rows in merged.rows.values() for _, row in rows), usable.task)
     return result

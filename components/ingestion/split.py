@@ -1,6 +1,11 @@
 """Which split a record belongs to. Depends on its content alone, so it never moves between splits."""
 
+from collections.abc import Mapping
+
 from components.families.sections import DataSettings
+from components.source import SPLITS
+from components.tasks.interface import Labels
+from contract.errors import SHOWN_FAILURES, DataError
 
 
 def split_of(content_hash: bytes, settings: DataSettings) -> str:
@@ -15,3 +20,24 @@ def split_of(content_hash: bytes, settings: DataSettings) -> str:
     if position < settings.test_fraction + settings.eval_fraction:
         return "eval"
     return "train"
+
+
+def check_labels(counts: Mapping[str, int], task: Labels) -> None:
+    """Makes sure that no label is one that cannot be in each split.
+
+    Args:
+        counts: Number of records by label, as sources have it.
+        task: What a label is.
+
+    Raises:
+        DataError: If there are too few records of one.
+    """
+    if shortages := task.shortages(counts, SPLITS):
+        shown = "\n".join(f"  - {each}" for each in shortages[:SHOWN_FAILURES])
+        more = (
+            f"\n  ... and {len(shortages) - SHOWN_FAILURES} more" if len(shortages) > SHOWN_FAILURES else ""
+        )
+        raise DataError(
+            f"{len(shortages)} label(s) have too few records that can be used:\n{shown}{more}\nAdd some; or take the "
+            "label out of the configuration, and its records out of the source. Then clear `ingest`."
+        )

@@ -64,6 +64,14 @@ class Labels(Protocol):
     def declare(self, feature: schema_pb2.Feature, target: Any) -> None:
         """Says of the label in a schema what does not depend on any data."""
 
+    def shortages(self, records: Mapping[str, int], splits: Sequence[str]) -> list[str]:
+        """Returns of which labels there are too few records for each split to have one, a sentence each.
+
+        Args:
+            records: Number of records by label, as sources have it.
+            splits: Their names.
+        """
+
 
 class Facts(Protocol):
     """What can be expected of labels."""

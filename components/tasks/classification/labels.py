@@ -1,5 +1,7 @@
 """Labels of a classifier: stored as the index of the class."""
 
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -23,3 +25,13 @@ def declare(feature: schema_pb2.Feature, target: TargetSettings) -> None:
     domain = schema_pb2.IntDomain(min=0, max=len(target.classes) - 1, is_categorical=True)
     feature.type = schema_pb2.INT
     feature.int_domain.CopyFrom(domain)
+
+
+def shortages(records: Mapping[str, int], splits: Sequence[str]) -> list[str]:
+    """Returns the classes that cannot be in each split: nothing would learn them, or no gate would judge them."""
+    return [
+        f"expected at least {len(splits)} records of each class, one for each of {', '.join(splits)}, got {count} of "
+        f"{label!r}"
+        for label, count in sorted(records.items())
+        if count < len(splits)
+    ]

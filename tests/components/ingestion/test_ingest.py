@@ -107,6 +107,20 @@ def test_the_same_image_under_two_labels_is_learned_under_none(image_folder, tmp
     assert len(stored) == 199
 
 
+def test_a_class_that_cannot_be_in_every_split_is_named(image_folder, tmp_path, classes, run):
+    few = shutil.copytree(image_folder, tmp_path / "few")
+    images = sorted((few / "dark").iterdir())
+    for path in images[3:]:
+        path.unlink()
+    run(few, tmp_path / "three", classes)
+    images[2].unlink()
+    with pytest.raises(DataError, match=r"of each class, one for each of train, eval, test, got 2 of 'dark'"):
+        run(few, tmp_path / "two", classes)
+    shutil.copy(images[0], few / "dark/again.png")
+    with pytest.raises(DataError, match="got 2 of 'dark'"):
+        run(few, tmp_path / "the same twice", classes)
+
+
 def test_an_unreadable_record_goes_to_quarantine_with_its_reason_and_its_bytes(
     image_folder, tmp_path, classes, run
 ):
