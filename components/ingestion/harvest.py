@@ -3,7 +3,7 @@
     examples         serialized tf.Examples, one after the other
     index.jsonl      a `Row` for each content, in no order
     quarantine.jsonl what could not be used: see `quarantine.opened`
-    harvest.json     counts, and the digests of these files; written last
+    harvest.json     counts, the digests of these files, and the folder that they are for; written last
 
 That of a span is kept from run to run: what is there under its key is either whole or not there.
 """
@@ -81,7 +81,13 @@ class Harvest:
     def seal(self, counts: Counts) -> None:
         """Says that all is there."""
         digests = {name: files.sha256(self.folder / name) for name in (EXAMPLES, INDEX, quarantine.LISTING)}
-        (self.folder / HARVEST).write_text(json.dumps({"counts": asdict(counts), "digests": digests}))
+        noted = {"counts": asdict(counts), "digests": digests, "of": self._key}
+        (self.folder / HARVEST).write_text(json.dumps(noted))
+
+    @property
+    def _key(self) -> str:
+        """What the folder is called once it is no draft."""
+        return self.folder.name.lstrip(".").partition(".")[0]
 
     def check(self) -> None:
         """Makes sure that the files are what they were.
@@ -90,8 +96,11 @@ class Harvest:
             AlteredError: If they are not.
         """
         try:
-            noted = json.loads((self.folder / HARVEST).read_text())["digests"]
-            altered = [name for name, was in noted.items() if files.sha256(self.folder / name) != was]
+            noted = json.loads((self.folder / HARVEST).read_text())
+            if noted["of"] != self._key:
+                raise AlteredError(f"{self.folder} holds what was made for {noted['of']}")
+            digests = noted["digests"].items()
+            altered = [name for name, was in digests if files.sha256(self.folder / name) != was]
         except (OSError, ValueError, KeyError) as error:
             raise AlteredError(f"{self.folder} cannot be read: {error}") from error
         if altered:

@@ -123,6 +123,16 @@ def test_what_was_kept_of_a_span_and_altered_since_is_made_anew(inbox):
     assert inbox.stored() == good
 
 
+def test_what_was_kept_of_another_span_is_not_taken_for_it_whatever_its_folder_is_called(inbox):
+    inbox.ingest(*DAYS)
+    good = inbox.stored()
+    kept = [next((inbox.target / "spans").glob(f"{day}-*")) for day in DAYS[:2]]
+    shutil.rmtree(kept[0])
+    shutil.copytree(kept[1], kept[0])
+    assert inbox.ingest(*DAYS).read == [DAYS[0]]
+    assert inbox.stored() == good
+
+
 def test_what_was_kept_of_a_span_and_goes_while_it_is_checked_is_made_anew(inbox, monkeypatch):
     inbox.ingest(*DAYS[:1])
     before = inbox.stored()
