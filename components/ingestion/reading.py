@@ -1,13 +1,14 @@
 """Reads a family's source, and tells its data from any other."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 
 from components.families.interface import Sources
 from components.families.sections import DataSettings
-from components.ingestion import listing
-from components.ingestion.listing import Listing
 from components.source import RawRecord
+from components.storage import listing
+from components.storage.listing import Listing
 
 
 class Digest:
@@ -24,6 +25,17 @@ class Digest:
     def __str__(self) -> str:
         """Returns the digest of what was taken so far, in hexadecimal digits."""
         return self._total.hexdigest()
+
+
+def listed(sources: Sources, settings: DataSettings) -> Listing:
+    """Lists the files of the configured source, all of them, and no others.
+
+    Raises:
+        DataError: If the source cannot be found, or not be listed.
+    """
+    taken_ns = time.time_ns()
+    entries = tuple(sorted(sources.SOURCES[settings.source].files(settings)))
+    return Listing(entries, settings.model_dump_json(), taken_ns)
 
 
 def read(sources: Sources, settings: DataSettings) -> Iterator[RawRecord]:
@@ -46,8 +58,8 @@ def digest(sources: Sources, settings: DataSettings, before: Listing | None = No
     Raises:
         DataError: If the source cannot be found, is not as it is listed, or changes while it is read.
     """
-    before, total = before or listing.of(sources, settings), Digest()
+    before, total = before or listed(sources, settings), Digest()
     for record in read(sources, settings):
         total.add(record)
-    listing.check_unchanged(before, listing.of(sources, settings), settings.path or settings.source)
+    listing.check_unchanged(before, listed(sources, settings), settings.path or settings.source)
     return str(total)

@@ -1,7 +1,8 @@
 """When the cache may answer: TFX found the key, and the files of that execution are still what they were.
 
 TFX itself looks no further than whether a folder exists. So every execution keeps the digests of its outputs,
-published in the same breath as its success; as a property of the execution they change no key downstream.
+published in the same breath as its success; as a property of the execution they change no key downstream. What lies
+there as it lay when it was compared last is not read for it: docs/decisions/0019-outputs-are-told-by-their-listing.md.
 """
 
 import json
@@ -30,6 +31,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import executable_spec_pb2, execution_result_pb2, pipeline_pb2
 from tfx.types import Artifact
 
+from components.storage.listing import Known
 from contract import files
 from pipelines.lineage import metadata
 from serving import digest
@@ -39,13 +41,12 @@ DIGESTS = "slipway_output_digests"
 logger = logging.getLogger(__name__)
 
 
-def _digest(uri: str) -> str:
-    path = Path(uri)
+def _digest(path: Path) -> str:
     return files.sha256(path) if path.is_file() else digest.of_folder(path)
 
 
 def _digests(outputs: Mapping[str, Sequence[Artifact]]) -> dict[str, str]:
-    return {each.uri: _digest(each.uri) for artifacts in outputs.values() for each in artifacts}
+    return {each.uri: _digest(Path(each.uri)) for artifacts in outputs.values() for each in artifacts}
 
 
 def _make_empty(outputs: Mapping[str, Sequence[Artifact]]) -> None:
@@ -104,24 +105,28 @@ class Lookup:
     run_id: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
 
-    def problem(self) -> str:
-        """Reads the outputs as they are now; says why they cannot be used, nothing where they can."""
+    def problem(self, known: Known) -> str:
+        """Looks at the outputs as they are now; says why they cannot be used, nothing where they can.
+
+        Args:
+            known: What outputs held when they were read before: one that is unchanged since is not read again.
+        """
         for uri, noted in self.digests.items():
             if not Path(uri).exists():
                 return f"{uri} is missing"
             if not noted:
                 return f"nothing was noted that {uri} could be compared with"
             try:
-                if _digest(uri) != noted:
+                if not known.is_still(Path(uri), noted, _digest):
                     return f"{uri} has been altered"
             except FileNotFoundError:
                 return f"{uri} was removed while it was read"
         return ""
 
     def has_verified(self, outputs: Mapping[str, Sequence[Artifact]]) -> bool:
-        """Returns whether `problem` has read what a node was answered with.
+        """Returns whether `problem` has looked at what a node was answered with.
 
-        Where retention took what was read, or another run published a newer answer, TFX has chosen by itself since.
+        Where retention took what it found, or another run published a newer answer, TFX has chosen by itself since.
         What has no key is not answered by the cache.
         """
         return not self.key or all(each.uri in self.digests for made in outputs.values() for each in made)

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
@@ -19,6 +20,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
 
 from components import runtime
+from components.storage import listing
 from contract.errors import SettingsError, SlipwayError
 from pipelines.definition import nodes as graph
 from pipelines.lineage import attempts, cache, code_digest, metadata
@@ -161,8 +163,9 @@ def _attempt(
     if node.node_info.id in graph.NEVER_CACHED:
         attempt.execution_options.caching_options.enable_cache = False
         return attempt, lookup, digest
-    # Outside the lock: the files are read while others use the store.
-    if problem := lookup.problem():
+    # Outside the lock: the files are looked at while others use the store.
+    root = Path(pipeline_ir.runtime_spec.pipeline_root.field_value.string_value)
+    if problem := lookup.problem(listing.Known(root.parent / listing.FOLDER)):
         logger.warning(
             "Node %s is computed again, not answered from run %s: %s",
             node.node_info.id,

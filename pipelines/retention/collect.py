@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from components.storage import listing
 from contract.errors import SettingsError, UnavailableError
 from contract.run_folder import SUCCEEDED, RunFolder
 from contract.state import StateFolder
@@ -34,7 +35,9 @@ LOCK = ".retention.lock"
 FETCHED = re.compile(r"([0-9a-f]{64})(\..*)?")
 UNFINISHED = "was put aside by a retention that was stopped"
 UNUSED = "no run that is kept made or used it, and no version is made of it"
-UNREAD = "no run has found it of use for retention.days: {days:g}; its source is read again when one does"
+UNREAD = (
+    "no run has found it of use for retention.days: {days:g}; what it is about is read again when one does"
+)
 UNCOMPARED = "no run that is kept was compared with it, and the next one will not be"
 
 logger = logging.getLogger(__name__)
@@ -199,11 +202,11 @@ class _Collection:
                 yield Removal(path, disk.size(path), UNCOMPARED)
 
     def _of_sources(self) -> Iterator[Removal]:
-        """Yields what ingestion knows of spans and listings, where that has not been of use: no run needs it.
+        """Yields what is known of spans and listings, where that has not been of use: no run needs it.
 
         What one that was killed left half done is there under a hidden name.
         """
-        for path in [*(self.dir / "spans").glob("*"), *(self.dir / "listings").glob("*")]:
+        for path in [*(self.dir / "spans").glob("*"), *(self.dir / listing.FOLDER).glob("*")]:
             if not path.name.startswith(disk.ASIDE) and disk.written_at(path) <= self._unread_since:
                 yield Removal(path, disk.size(path), UNREAD.format(days=self.config.retention.days))
 

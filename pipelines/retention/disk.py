@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from components.storage import listing
+
 ASIDE = ".going-"
 # Where something may lie aside, below a pipeline's folder.
 PLACES = (
@@ -15,7 +17,7 @@ PLACES = (
     "runs/*/nodes",
     "live",
     "spans",
-    "listings",
+    listing.FOLDER,
 )
 
 

@@ -19,6 +19,8 @@ from typing import Any
 from components import plugins
 from components.export import SERVING_DIR
 from components.families.interface import Model
+from components.storage import listing
+from components.storage.listing import Known
 from components.tasks.interface import Comparison
 from contract import environment, files
 from contract.errors import SHOWN_FAILURES, SlipwayError
@@ -124,8 +126,8 @@ def _fetched(registry: Registry, name: str, version: int, sha256: str, live: Pat
 
 
 def _is(model: Path, sha256: str) -> bool:
-    saved_model = model / SERVING_DIR
-    return saved_model.is_dir() and digest.of_folder(saved_model) == sha256
+    saved_model, known = model / SERVING_DIR, Known(model.parents[1] / listing.FOLDER)
+    return saved_model.is_dir() and known.is_still(saved_model, sha256, digest.of_folder)
 
 
 def _tensorflow() -> str:

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from components import plugins
 from components.families.interface import Sources
 from components.families.sections import SpanSettings
-from components.ingestion import listing, reading
+from components.ingestion import reading
 from components.ingestion.parts import Part
+from components.storage import listing
 from contract import inbox
 from contract.errors import DataError
 from contract.inbox import Span
@@ -69,7 +70,7 @@ class Seen:
         module = config.family_module("sources")
         self.sources, self.settings = plugins.load(module, Sources), config.source
         readers = code_digest.of([module, reading.__name__])
-        self.known = listing.Known(pipeline_dir / "listings", readers.sources + readers.libraries)
+        self.known = listing.Known(pipeline_dir / listing.FOLDER, readers.sources + readers.libraries)
 
     def place(self, span: Span) -> str:
         """Returns what `data.path` is for a span."""
@@ -82,7 +83,7 @@ class Seen:
     def part(self, span: str, path: str) -> Part:
         """Returns a part as it is now."""
         settings = self.settings.model_copy(update={"path": path, "spans": None})
-        found = listing.of(self.sources, settings)
+        found = reading.listed(self.sources, settings)
         digest = self.known.digest_of(found)
         if digest is None:
             digest = reading.digest(self.sources, settings, found)

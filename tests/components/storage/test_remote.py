@@ -13,8 +13,8 @@ from components.families.image import sources as of_images
 from components.families.image.data import DataSettings, ImageSettings
 from components.families.tabular import data as tabular
 from components.families.tabular import sources as of_rows
-from components.ingestion import listing, reading
-from components.storage import places
+from components.ingestion import reading
+from components.storage import listing, places
 from components.storage.files import AT_ONCE
 from contract.errors import DataError, SettingsError, UnavailableError
 
@@ -150,7 +150,7 @@ def test_images_are_the_same_wherever_they_lie(flowers, upload, source, make):
     assert list(reading.read(of_images, settings(source, url))) == here
     assert list(reading.read(of_images, settings(source, f"file://{root / name}"))) == here
     states, there = (
-        listing.of(of_images, settings(source, path)).entries for path in (str(root / name), url)
+        reading.listed(of_images, settings(source, path)).entries for path in (str(root / name), url)
     )
     assert [(each.path, each.size) for each in there] == [(each.path, each.size) for each in states]
     assert all(each.mtime_ns and each.etag for each in there)
@@ -161,7 +161,7 @@ def test_rows_are_the_same_wherever_they_lie(tmp_path, upload):
     here = list(reading.read(of_rows, settings("csv", str(tmp_path / "table.csv"))))
     there = settings("csv", f"{upload(tmp_path)}/table.csv")
     assert list(reading.read(of_rows, there)) == here
-    assert [entry.path for entry in listing.of(of_rows, there).entries] == ["table.csv"]
+    assert [entry.path for entry in reading.listed(of_rows, there).entries] == ["table.csv"]
 
 
 def test_a_link_out_of_the_folder_stays_a_problem_behind_a_url_of_this_machine(flowers, tmp_path):
@@ -181,7 +181,7 @@ def test_an_unchanged_bucket_is_not_read_again_and_a_changed_one_is(flowers, tmp
     known = listing.Known(tmp_path / "known", reader="version 1")
 
     def found():
-        taken = listing.of(of_images, settings("image_folder", url))
+        taken = reading.listed(of_images, settings("image_folder", url))
         return replace(taken, taken_ns=taken.taken_ns + 3600 * 10**9)
 
     known.remember(found(), "content")
@@ -226,7 +226,7 @@ def test_a_folder_that_a_store_does_not_list_is_an_error_and_no_empty_folder(err
     for name in ("daisy/a.png", "rose/b.png"):
         Bucket().pipe_file(f"/data/{name}", b"image")
     Bucket.refused["/data/rose"] = error
-    for work in (listing.of, lambda *of: list(reading.read(*of))):
+    for work in (reading.listed, lambda *of: list(reading.read(*of))):
         with pytest.raises(kind, match=message):
             work(of_images, settings("image_folder", "bucket://data"))
 

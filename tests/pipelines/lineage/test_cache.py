@@ -1,15 +1,20 @@
 import logging
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components import runtime
+from components.storage import listing
 from contract.errors import SettingsError, SlipwayError
 from pipelines.lineage import code_digest, metadata
 from pipelines.lineage.metadata_store import Store
 
+OPENED = []
+sys.addaudithook(lambda event, arguments: OPENED.append(str(arguments[0])) if event == "open" else None)
 FRESH = {"make": "", "double": "", "add_one": ""}
 
 
@@ -100,6 +105,30 @@ def test_an_output_that_was_altered_is_computed_again_and_the_log_names_it(tiny,
     assert number(second["add_one"]) == 7
     assert f"double is computed again, not answered from run first: {altered} has been altered" in caplog.text
     assert answered(tiny.run("third")) == {"make": "first", "double": "second", "add_one": "second"}
+
+
+def test_what_was_compared_and_lies_there_as_it_lay_is_not_read_again_and_any_change_of_it_is(
+    tiny, monkeypatch
+):
+    monkeypatch.setattr(listing, "SETTLED_NS", 0)  # what was just made counts as old
+    first = tiny.run("first")
+    places = {node: Path(output(each).uri) / "number" for node, each in first.items()}
+
+    def read(run_id):
+        OPENED.clear()
+        answers = answered(tiny.run(run_id))
+        return answers, {node for node, path in places.items() if str(path) in OPENED}
+
+    assert read("second") == (dict.fromkeys(FRESH, "first"), set(FRESH))
+    assert read("third") == (dict.fromkeys(FRESH, "first"), set())
+    was = places["double"].stat()
+    while places["double"].stat().st_ctime_ns == was.st_ctime_ns:  # until the clock has ticked
+        places["double"].write_text("9")
+        os.utime(places["double"], ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert places["double"].stat().st_size == was.st_size
+    answers, reread = read("fourth")
+    assert answers == {"make": "first", "double": "", "add_one": ""}
+    assert "double" in reread
 
 
 @pytest.mark.parametrize("delete", [shutil.rmtree, lambda folder: (folder / "number").unlink()])

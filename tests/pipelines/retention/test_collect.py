@@ -549,7 +549,7 @@ def test_what_ingestion_knows_of_a_source_goes_when_it_was_of_no_use_for_so_long
     assert nights.collect(days=0.9).removals == ()
     gone = {removal.path: removal.because for removal in nights.collect(days=1.1).removals}
     assert gone.keys() == {span, half_done, listing}
-    assert "its source is read again when one does" in gone[span]
+    assert "what it is about is read again when one does" in gone[span]
     assert not span.exists()
     assert not listing.exists()
     assert not list(disk.aside(nights.dir))

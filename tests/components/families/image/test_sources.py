@@ -18,7 +18,7 @@ import tensorflow as tf
 from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
 from components.families.image.sources import published
-from components.ingestion import listing, reading
+from components.ingestion import reading
 from contract.errors import DataError, UnavailableError
 
 FLOWERS = ("daisy", "rose", "tulip")
@@ -190,7 +190,7 @@ def test_a_table_may_name_files_and_labels_that_are_not_utf_8(folder):
     ]
     assert found[1].problem == r"expected the file daisy/\xfe.png beside the table, and there is none"
     paths = [
-        entry.path for entry in listing.of(sources, settings("image_csv", folder / "labels.csv")).entries
+        entry.path for entry in reading.listed(sources, settings("image_csv", folder / "labels.csv")).entries
     ]
     assert paths == [os.fsdecode(b"daisy/\xff.png"), "labels.csv"]
 
@@ -484,7 +484,7 @@ def test_mnist_is_fetched_once_where_it_does_not_lie_on_this_machine(mnist, tmp_
     assert read("idx", tmp_path / "nowhere", download="mnist") == here
     assert read("idx", tmp_path / "nowhere", download="mnist") == here
     assert sorted(asked) == sorted(f"/{path.name}" for path in files)
-    found = listing.of(sources, settings("idx", tmp_path / "nowhere", download="mnist"))
+    found = reading.listed(sources, settings("idx", tmp_path / "nowhere", download="mnist"))
     assert {entry.path for entry in found.entries} == {path.name for path in files}
     assert [path.name for path in (tmp_path / "home/datasets").iterdir()] == ["mnist"]
     asked.clear()

@@ -1,19 +1,18 @@
-"""What is there, told by a listing: of the files of a source nothing is read.
+"""What is there, told by a listing: nothing of the files is read.
 
-A listing that was seen before, whose content was read then, names that content again: an unchanged source is not read.
+A listing that was seen before, whose content was read then, names that content again: what is unchanged is not read.
 """
 
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
-from components.families.interface import Sources
-from components.families.sections import DataSettings
 from components.source import Entry
 from components.storage.files import spelled
 from contract import files
@@ -22,20 +21,21 @@ from contract.errors import SHOWN_FAILURES, DataError
 # A change within the clock tick of a change before it leaves all times as they are, as the racy files of git's index:
 # https://git-scm.com/docs/racy-git. FAT counts in steps of two seconds, others in one or in milliseconds.
 SETTLED_NS = 3_000_000_000
+FOLDER = "listings"  # of a pipeline's state
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a source at one moment.
+    """Some files at one moment.
 
     Attributes:
         entries: Their states, in the order of their paths.
-        settings: `DataSettings` as JSON: how they are read.
+        about: Where they are, and how they are read.
         taken_ns: When the listing was begun, in Unix time.
     """
 
     entries: tuple[Entry, ...]
-    settings: str
+    about: str
     taken_ns: int
 
     @cached_property
@@ -58,15 +58,25 @@ class Listing:
         return all(0 < entry.ctime_ns < self.taken_ns - SETTLED_NS for entry in self.entries)
 
 
-def of(sources: Sources, settings: DataSettings) -> Listing:
-    """Lists the files of the configured source, all of them, and no others.
+def of_path(path: Path) -> Listing:
+    """Lists a file, or all files below a folder, hidden ones too.
+
+    Nothing says when a link, or what it leads to, was changed: see `Entry.ctime_ns`.
 
     Raises:
-        DataError: If the source cannot be found, or not be listed.
+        FileNotFoundError: If there is no file, or one goes meanwhile.
     """
     taken_ns = time.time_ns()
-    entries = tuple(sorted(sources.SOURCES[settings.source].files(settings)))
-    return Listing(entries, settings.model_dump_json(), taken_ns)
+    return Listing(tuple(sorted(_states(path))), str(path), taken_ns)
+
+
+def _states(path: Path) -> Iterator[Entry]:
+    for each in path.rglob("*") if path.is_dir() else [path]:
+        found = each.lstat()
+        if not S_ISDIR(found.st_mode):
+            ctime_ns = found.st_ctime_ns if S_ISREG(found.st_mode) else 0
+            name = each.relative_to(path).as_posix()
+            yield Entry(name, found.st_size, found.st_mtime_ns, ctime_ns, found.st_ino)
 
 
 def check_unchanged(before: Listing, after: Listing, where: str) -> None:
@@ -104,11 +114,31 @@ class Known:
 
     Attributes:
         folder: Of those files; made when the first one is written.
-        reader: Digest of the code and the libraries that read the source, since other code may read other records.
+        reader: Digest of the code and the libraries that read the files, where other code may read something else.
     """
 
     folder: Path
-    reader: str
+    reader: str = ""
+
+    def is_still(self, path: Path, digest: str, read: Callable[[Path], str]) -> bool:
+        """Returns whether a file or folder holds what it is to hold; it is read where its listing does not say so.
+
+        Args:
+            path: Of a file, or of a folder with all that is below it.
+            digest: Of what it is to hold.
+            read: Returns the digest of what is at a path.
+
+        Raises:
+            FileNotFoundError: If some of it goes meanwhile.
+        """
+        before = of_path(path)
+        if self.digest_of(before) == digest:
+            return True
+        if read(path) != digest:  # a note that says otherwise is damaged
+            return False
+        if of_path(path).digest == before.digest:
+            self.remember(before, digest)
+        return True
 
     def digest_of(self, listing: Listing) -> str | None:
         """Returns the digest of the content behind a listing; `None` where it has to be read."""
@@ -133,7 +163,7 @@ class Known:
             files.write(self._path(key), json.dumps(told))
 
     def _key(self, listing: Listing) -> str:
-        parts = (listing.digest, listing.settings, self.reader)
+        parts = (listing.digest, listing.about, self.reader)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _path(self, key: str) -> Path:

@@ -5,6 +5,7 @@ import gzip
 import os
 import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,9 +16,12 @@ from components.families.image.data import DataSettings, ImageSettings
 from components.families.image.sources import image_folder
 from components.families.tabular import data as tabular
 from components.families.tabular import sources as of_rows
-from components.ingestion import listing, reading
+from components.ingestion import reading
 from components.source import Source
+from components.storage import listing
+from contract import files
 from contract.errors import DataError
+from serving import digest
 
 OPENED = []
 sys.addaudithook(lambda event, arguments: OPENED.append(str(arguments[0])) if event == "open" else None)
@@ -29,7 +33,7 @@ def settings(path, source="image_folder", **changes):
 
 
 def listed(path, **changes):
-    return listing.of(of_images, settings(path, **changes))
+    return reading.listed(of_images, settings(path, **changes))
 
 
 def later(found):
@@ -106,11 +110,11 @@ def test_a_source_lists_exactly_the_files_that_it_reads_and_reads_none_of_them_f
     if make is a_folder:
         names = [*names, "notes/readme.txt"]
     sources = of_rows if make is a_table else of_images
-    found = listing.of(sources, said)
+    found = reading.listed(sources, said)
     assert [entry.path for entry in found.entries] == sorted(names)
     places = {str(root / name) for name in names}
     assert opened_below(root, lambda: list(reading.read(sources, said))) == places
-    of_a_listing = opened_below(root, lambda: listing.of(sources, said))
+    of_a_listing = opened_below(root, lambda: reading.listed(sources, said))
     assert of_a_listing == ({said.path} if make is a_table_of_images else set())
 
 
@@ -125,10 +129,10 @@ def test_a_file_or_a_folder_of_tfrecords_is_listed(tmp_path):
 
 
 def test_what_a_library_brings_is_listed_as_the_file_that_it_is():
-    (digits,) = listing.of(of_images, settings("", "digits")).entries
+    (digits,) = reading.listed(of_images, settings("", "digits")).entries
     assert digits.path == "sklearn/datasets/data/digits.csv.gz"
     said = tabular.DataSettings(source="breast_cancer", columns=["mean radius"])
-    (biopsies,) = listing.of(of_rows, said).entries
+    (biopsies,) = reading.listed(of_rows, said).entries
     assert biopsies.path == "sklearn/datasets/data/breast_cancer.csv"
     assert digits.size > 10_000 < biopsies.size
 
@@ -147,7 +151,9 @@ def test_reading_leaves_a_listing_as_it_is_and_each_span_is_listed_by_its_path(f
     assert listed(folder).digest == before.digest
     shutil.copytree(folder, tmp_path / "2026-05-01")
     span = settings(folder).model_copy(update={"path": str(tmp_path / "2026-05-01")})
-    assert [entry.path for entry in listing.of(of_images, span).entries] == [e.path for e in before.entries]
+    assert [entry.path for entry in reading.listed(of_images, span).entries] == [
+        e.path for e in before.entries
+    ]
     assert [each.id for each in reading.read(of_images, span)] == [e.path for e in before.entries]
 
 
@@ -307,7 +313,137 @@ def test_only_some_of_many_changes_are_named(folder):
 
 def test_a_source_without_files_is_told_by_its_reader(known):
     made_up = SimpleNamespace(SOURCES={"digits": Source(lambda said: iter(()), lambda said: ())})
-    found = listing.of(made_up, settings("", "digits"))
+    found = reading.listed(made_up, settings("", "digits"))
     assert (found.entries, found.latest_change_s) == ((), None)
     known.remember(found, "content")
     assert known.digest_of(found) == "content"
+
+
+@pytest.fixture
+def output(tmp_path, monkeypatch):
+    """A folder as a node leaves it, whose files count as old."""
+    monkeypatch.setattr(listing, "SETTLED_NS", 0)
+    root = tmp_path / "output"
+    for name in ("Split-train/data.gz", ".hidden", "numbers"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    (tmp_path / "other").hardlink_to(root / "numbers")
+    ticked(root)
+    return root
+
+
+def ticked(root):
+    """Waits until whatever is changed below a folder from now on gets another time."""
+    probe = root.with_name("probe")
+    newest = max(path.lstat().st_ctime_ns for path in [root, *root.rglob("*")])
+    probe.write_bytes(b"")
+    while probe.stat().st_ctime_ns <= newest:
+        probe.write_bytes(b"")
+
+
+def is_still(known, root, was):
+    """What the answer is, and which files were read for it."""
+    answers = []
+    read = opened_below(root, lambda: answers.append(known.is_still(root, was, digest.of_folder)))
+    return answers[0], {str(Path(path).relative_to(root)) for path in read}
+
+
+ALL = {"Split-train/data.gz", ".hidden", "numbers"}
+
+
+def test_what_lies_there_as_it_was_is_read_once_and_never_again(output, known):
+    was = digest.of_folder(output)
+    assert is_still(known, output, was) == (True, ALL)
+    assert is_still(known, output, was) == (True, set())
+    assert is_still(known, output, "0" * 64) == (False, ALL), (
+        "what somebody else notes of it is compared by itself"
+    )
+    assert is_still(known, output, was) == (True, set())
+
+
+def swapped(root):
+    """Two files of the same size and time change their names."""
+    (root / "another").write_bytes(b"NUMBERS")
+    was = (root / "numbers").stat()
+    os.utime(root / "another", ns=(was.st_atime_ns, was.st_mtime_ns))
+    (root / "another").rename(root / "numbers")
+
+
+ALTERED = {
+    "same size and time": lambda root: rewritten(root / "numbers", b"NUMBERS"),
+    "same size and time, hidden": lambda root: rewritten(root / ".hidden", b".HIDDEN"),
+    "through the other name of a hard link": lambda root: rewritten(root.parent / "other", b"NUMBERS"),
+    "another file in its place, of the same size and time": swapped,
+    "one more": lambda root: (root / ".more").write_bytes(b""),
+    "one less": lambda root: (root / "numbers").unlink(),
+    "moved": lambda root: (root / "numbers").rename(root / "Split-train/numbers"),
+    "a link in its place": lambda root: (
+        (root / "numbers").rename(root.parent / "numbers"),
+        (root.parent / "numbers").write_bytes(b"NUMBERS"),
+        (root / "numbers").symlink_to(root.parent / "numbers"),
+    ),
+}
+
+
+@pytest.mark.parametrize("alter", ALTERED.values(), ids=ALTERED)
+def test_whatever_is_altered_is_read_again_and_noticed(output, known, alter):
+    was = digest.of_folder(output)
+    is_still(known, output, was)
+    alter(output)
+    answer, read = is_still(known, output, was)
+    assert (answer, read >= {"Split-train/data.gz"}) == (False, True)
+
+
+def test_a_folder_that_was_restored_is_read_once_more_and_an_older_one_is_noticed(output, known):
+    was = digest.of_folder(output)
+    is_still(known, output, was)
+    restored(output)
+    ticked(output)
+    assert [is_still(known, output, was) for _ in range(2)] == [(True, ALL), (True, set())]
+    (output / "numbers").write_bytes(b"yesterday's")
+    assert is_still(known, output, was)[0] is False
+
+
+def test_what_a_link_leads_to_is_read_each_time(output, known, tmp_path):
+    (output / "numbers").rename(tmp_path / "numbers")
+    (output / "numbers").symlink_to(tmp_path / "numbers")
+    was = digest.of_folder(output)
+    assert [is_still(known, output, was)[0] for _ in range(2)] == [True, True]
+    (tmp_path / "numbers").write_bytes(b"NUMBERS")
+    assert is_still(known, output, was) == (False, {"Split-train/data.gz", ".hidden", "numbers"})
+
+
+def test_what_changes_while_it_is_read_is_not_known_afterwards(output, known):
+    was = digest.of_folder(output)
+
+    def read(path):
+        found = digest.of_folder(path)
+        (path / "numbers").write_bytes(b"NUMBERS")
+        return found
+
+    assert known.is_still(output, was, read)
+    assert is_still(known, output, was) == (False, ALL)
+
+
+def test_what_was_written_a_moment_ago_is_read_again(output, known, monkeypatch):
+    monkeypatch.setattr(listing, "SETTLED_NS", 3600 * 10**9)
+    was = digest.of_folder(output)
+    assert [is_still(known, output, was) for _ in range(2)] == [(True, ALL)] * 2
+    assert not known.folder.exists()
+
+
+def test_a_note_that_names_another_content_is_compared_with_the_files(output, known):
+    was = digest.of_folder(output)
+    is_still(known, output, was)
+    (note,) = known.folder.iterdir()
+    note.write_text(note.read_text().replace(was, "0" * 64))
+    assert is_still(known, output, was) == (True, ALL)
+    assert is_still(known, output, was) == (True, set()), "and is replaced"
+
+
+def test_a_file_by_itself_is_known_too(output, known):
+    was = files.sha256(output / "numbers")
+    assert known.is_still(output / "numbers", was, files.sha256)
+    assert opened_below(output, lambda: known.is_still(output / "numbers", was, files.sha256)) == set()
+    rewritten(output / "numbers", b"NUMBERS")
+    assert not known.is_still(output / "numbers", was, files.sha256)
