@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import plugins
+from components import plugins, records
 from components.export import Trunk, save_served_model
 from components.families import interface as family_interface
 from components.families.interface import Learnt
@@ -85,6 +85,7 @@ class ModelDefinition:
         *,
         batch_size: int,
         shuffle_seed: int | None = None,
+        weighted: bool = False,
     ) -> tf.data.Dataset:
         """Returns batches of one split, (what the trunk takes, label); see `components.records.batches`."""
         return self.family.dataset(
@@ -95,11 +96,19 @@ class ModelDefinition:
             label=self.task.LABEL,
             batch_size=batch_size,
             shuffle_seed=shuffle_seed,
+            weighted=weighted,
         )
 
     def train_set(self, examples_dir: str, learnt: Learnt, *, batch_size: int, seed: int) -> tf.data.Dataset:
         """Returns shuffled batches of the train split, with the weight of each example where there is one."""
-        data = self.dataset(examples_dir, "train", learnt, batch_size=batch_size, shuffle_seed=seed)
+        data = self.dataset(
+            examples_dir,
+            "train",
+            learnt,
+            batch_size=batch_size,
+            shuffle_seed=seed,
+            weighted=records.has_weights(examples_dir),
+        )
         data = self._labelled(self.task.weigh(data, examples_dir, self.target, self.weighing))
         return self.variation.varied(data, seed) if self.variation else data
 

@@ -11,6 +11,7 @@ from components.source import SPLITS as SPLITS
 
 LABEL = "label"  # as the task encodes it
 ID = "id"  # bytes, unique and stable under re-ingestion
+WEIGHT = "example_weight"  # float32 above 0: how much it counts in training, where the source says so
 SHARD_BYTES = 128 * 2**20  # before compression: what the guides of TensorFlow recommend for a file
 JUDGED = "test"  # the split that models are judged on
 
@@ -18,6 +19,11 @@ JUDGED = "test"  # the split that models are judged on
 def of_bytes(value: bytes) -> tf.train.Feature:
     """Returns a feature of one string."""
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def of_float(value: float) -> tf.train.Feature:
+    """Returns a feature of one float32."""
+    return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
 
 
 def example(
@@ -39,6 +45,12 @@ def id_of(item: tf.train.Example) -> str:
     return item.features.feature[ID].bytes_list.value[0].decode()
 
 
+def weight_of(item: tf.train.Example) -> float:
+    """Returns how much an example counts in training; 1 where its source does not say."""
+    held = item.features.feature
+    return held[WEIGHT].float_list.value[0] if WEIGHT in held else 1.0
+
+
 def split_files(examples_dir: str | Path, split: str) -> list[str]:
     """Returns the gzip'd TFRecord files of one split of an Examples artifact, in order."""
     return sorted(str(path) for path in (Path(examples_dir) / f"Split-{split}").glob("*.gz"))
@@ -55,6 +67,11 @@ def read_serialized(examples_dir: str | Path, split: str) -> Iterator[bytes]:
 def read_split(examples_dir: str | Path, split: str) -> Iterator[tf.train.Example]:
     """Yields the examples of one split, in file order."""
     yield from map(tf.train.Example.FromString, read_serialized(examples_dir, split))
+
+
+def has_weights(examples_dir: str | Path) -> bool:
+    """Returns whether the source says how much each example counts: of all of them, or of none."""
+    return any(WEIGHT in item.features.feature for item in islice(read_split(examples_dir, "train"), 1))
 
 
 def count(examples_dir: str | Path, split: str) -> int:
@@ -102,6 +119,7 @@ def batches(
     *,
     batch_size: int,
     shuffle_seed: int | None = None,
+    weighted: bool = False,
 ) -> tf.data.Dataset:
     """Returns batches of one split, parsed once and kept in memory.
 
@@ -111,11 +129,18 @@ def batches(
         parse: From serialized tf.Examples, string `[n]`, to what a network takes and the labels, both `[n, ...]`.
         batch_size: Examples in a batch, over all replicas together; the last may be smaller.
         shuffle_seed: Shuffles anew each epoch with this seed; `None` keeps the order.
+        weighted: Whether `WEIGHT` is wanted too.
 
     Returns:
-        Pairs as `parse` gives them. Its `len` is known.
+        Pairs as `parse` gives them, or with the weights, float32 `[n]`, as a third. Its `len` is known.
     """
-    plain = tf.autograph.experimental.do_not_convert(parse)  # rewriting it takes longer than tracing it
+
+    def with_weights(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        weights = tf.io.parse_example(serialized, {WEIGHT: tf.io.FixedLenFeature([], tf.float32)})[WEIGHT]
+        return *parse(serialized), weights
+
+    wanted = with_weights if weighted else parse
+    plain = tf.autograph.experimental.do_not_convert(wanted)  # rewriting it takes longer than tracing it
     parsed = (
         tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP")
         .batch(256)

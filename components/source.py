@@ -1,6 +1,8 @@
 """What a source of records is and yields, and what is said of a record that cannot be used. Standard library only."""
 
 import hashlib
+import math
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +23,7 @@ class RawRecord:
         label: As the source has it, spelled like the id.
         problem: Why there is nothing in `content` to be read, where the source knows; empty otherwise.
         split: One of `SPLITS` where the source says which; empty where its content decides.
+        weight: How much it counts in training, as the source writes it: see `weight_of`; `None` where it says nothing.
     """
 
     id: str
@@ -28,6 +31,7 @@ class RawRecord:
     label: str
     problem: str = ""
     split: str = ""
+    weight: str | None = None
 
     @cached_property
     def content_hash(self) -> bytes:
@@ -40,6 +44,26 @@ def problem_of_split(split: str) -> str:
     if split in ("", *SPLITS):
         return ""
     return f"expected the split {', '.join(SPLITS)} or none, got {split!r}"
+
+
+class UnusableRecordError(ValueError):
+    """A record cannot be used; the text says `expected ..., got ...`: what was expected, and what is there instead."""
+
+
+def weight_of(text: str) -> float:
+    """Returns how much a record counts in training.
+
+    Raises:
+        UnusableRecordError: If that is no finite number above 0, as float32 holds it.
+    """
+    try:
+        (weight,) = struct.unpack("f", struct.pack("f", float(text)))
+    except (ValueError, OverflowError):
+        weight = math.nan
+    if not 0 < weight < math.inf or "_" in text:  # Python's 1_000 is nobody else's
+        got = repr(text) if text else "nothing"
+        raise UnusableRecordError(f"expected a finite number above 0 as the weight, got {got}")
+    return float(weight)
 
 
 class Entry(NamedTuple):
@@ -76,7 +100,3 @@ class Source:
 
     records: Callable[[Any], Iterator[RawRecord]]
     files: Callable[[Any], Iterable[Entry]]
-
-
-class UnusableRecordError(ValueError):
-    """A record cannot be used; the text says `expected ..., got ...`: what was expected, and what is there instead."""

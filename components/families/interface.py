@@ -177,8 +177,9 @@ class Model(Protocol):
         label: tf.io.FixedLenFeature,
         batch_size: int,
         shuffle_seed: int | None = None,
+        weighted: bool = False,
     ) -> tf.data.Dataset:
-        """Returns batches of (what the network takes, label); see `components.records.batches`."""
+        """Returns batches of (what the network takes, label), and perhaps weights: see `components.records.batches`."""
 
     def build(self, record: Any, head: Callable[[Any], Any], settings: Any, *, seed: int) -> keras.Model:
         """Returns an uncompiled network: a flat functional graph, which pruning and quantization can annotate.

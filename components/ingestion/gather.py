@@ -13,7 +13,7 @@ from components.ingestion import harvest, quarantine, reading
 from components.ingestion.harvest import Counts, Harvest, Row
 from components.ingestion.parts import Part
 from components.ingestion.split import split_of
-from components.source import RawRecord, UnusableRecordError
+from components.source import RawRecord, UnusableRecordError, weight_of
 from components.tasks.interface import Labels
 from contract.errors import DataError
 
@@ -66,7 +66,10 @@ class Usable:
         if record.problem:
             raise UnusableRecordError(record.problem)
         label = self.task.encode(record.label, self.target)
-        return records.example(self.family.features(record, self.settings), label, name)
+        features = self.family.features(record, self.settings)
+        if record.weight is not None:
+            features = {**features, records.WEIGHT: records.of_float(weight_of(record.weight))}
+        return records.example(features, label, name)
 
 
 class Gathering:

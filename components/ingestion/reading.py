@@ -12,14 +12,15 @@ from components.storage.listing import Listing
 
 
 class Digest:
-    """A SHA-256 over records as they are read, with their labels and splits: equal exactly when the data is equal."""
+    """A SHA-256 over records as they are read, with all that is said of them: equal exactly when the data is equal."""
 
     def __init__(self) -> None:
         self._total = hashlib.sha256()
 
     def add(self, record: RawRecord) -> None:
         """Takes the next record."""
-        for part in (record.id.encode(), record.label.encode(), record.split.encode(), record.content_hash):
+        content = record.content_hash + (record.weight or "").encode()  # the first has always the same length
+        for part in (record.id.encode(), record.label.encode(), record.split.encode(), content):
             self._total.update(len(part).to_bytes(8, "big") + part)
 
     def __str__(self) -> str:

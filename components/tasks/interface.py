@@ -121,7 +121,14 @@ class Training(Protocol):
         """Returns labels `[n]` as float32 `[n, outputs]`, of which a weighted mean is a label too."""
 
     def weigh(self, data: tf.data.Dataset, examples_dir: str, target: Any, settings: Any) -> tf.data.Dataset:
-        """Adds a weight to each example of the train split where the settings want it."""
+        """Adds a weight to each example of the train split where the settings want it, or the source says it.
+
+        Args:
+            data: Batches of (what the network takes, label), and where the source says them the weights, float32 `[n]`.
+            examples_dir: Examples artifact that they are of.
+            target: The task's `TargetSettings`.
+            settings: The task's `TrainingSettings`.
+        """
 
     def score(self) -> keras.metrics.Metric:
         """Returns a fresh metric of labels and the network's outputs; higher is better."""

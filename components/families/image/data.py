@@ -65,6 +65,9 @@ class DataSettings(sections.DataSettings, RecordSettings):
     """Column of an `image_csv` that says `train`, `eval` or `test`, or nothing: then the file's content decides, as it
     does for every file without such a column."""
 
+    weight_column: str = ""
+    """Column of an `image_csv` with a number above 0: how much a file counts in training. Without, all count alike."""
+
     image_feature: str = "image"
     """Feature of a `tfrecord` with the bytes of an image file."""
 

@@ -34,6 +34,7 @@ def dataset(
     label: tf.io.FixedLenFeature,
     batch_size: int,
     shuffle_seed: int | None = None,
+    weighted: bool = False,
 ) -> tf.data.Dataset:
     """Returns batches of float32 `[n, height, width, channels]` in [0, 1], and labels `[n]`."""
 
@@ -41,7 +42,9 @@ def dataset(
         parsed = tf.io.parse_example(serialized, {**PARSED, records.LABEL: label})
         return scale(decode_stored(parsed[IMAGE], record.image)), parsed[records.LABEL]
 
-    return records.batches(examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed)
+    return records.batches(
+        examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed, weighted=weighted
+    )
 
 
 def _cnn(image: Any, settings: NetworkSettings, seed: int) -> Any:

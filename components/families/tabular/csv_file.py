@@ -81,6 +81,7 @@ def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
     (label_place,) = positions(header, [settings.label_column], path)
     id_places = positions(header, filter(None, [settings.id_column]), path)
     split_places = positions(header, filter(None, [settings.split_column]), path)
+    weight_places = positions(header, filter(None, [settings.weight_column]), path)
     ids = _Ids(bool(id_places))
     for number, line in lines:
         try:
@@ -99,7 +100,8 @@ def csv_file(settings: DataSettings) -> Iterator[RawRecord]:
         if problem := problem or problem_of_split(split):
             yield RawRecord(f"line-{number}", line, label, problem)
         else:
-            yield RawRecord(record_id, content, label, split=split)
+            weight = cells[weight_places[0]].strip() if weight_places else None
+            yield RawRecord(record_id, content, label, split=split, weight=weight)
 
 
 def listed(settings: DataSettings) -> Iterator[Entry]:

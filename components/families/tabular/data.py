@@ -14,7 +14,7 @@ from contract.errors import SHOWN_FAILURES, DataError
 from serving.columns import input_name
 
 # Features and facts that every example has; `self` is taken where TensorFlow traces a signature.
-RESERVED = ("id", "label", "share_of_label", "split", "digest", "splits_of_digest", "self")
+RESERVED = ("id", "label", "example_weight", "share_of_label", "split", "digest", "splits_of_digest", "self")
 
 
 def positions(header: Sequence[str], wanted: Iterable[str], where: str) -> list[int]:
@@ -102,13 +102,17 @@ class DataSettings(sections.DataSettings, RecordSettings):
     """Column of `csv` that says `train`, `eval` or `test`, or nothing: then the record's content decides, as it does
     for every record without such a column."""
 
+    weight_column: str = ""
+    """Column of `csv` with a number above 0: how much a record counts in training. Without, all count alike."""
+
     @model_validator(mode="after")
     def _fits_together(self) -> "DataSettings":
         if self.source == "csv" and not self.path:
             raise ValueError("source csv needs `path`, the file")
-        taken = {input_name(each) for each in (self.label_column, self.id_column, self.split_column) if each}
-        if both := sorted(taken & set(self.inputs)):
+        named = (self.label_column, self.id_column, self.split_column, self.weight_column)
+        if both := sorted({input_name(each) for each in named if each} & set(self.inputs)):
             raise ValueError(
-                f"expected label_column, id_column and split_column beside the features, got {both[0]!r} among them"
+                "expected label_column, id_column, split_column and weight_column beside the features, got "
+                f"{both[0]!r} among them"
             )
         return self

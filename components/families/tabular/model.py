@@ -53,6 +53,7 @@ def dataset(
     label: tf.io.FixedLenFeature,
     batch_size: int,
     shuffle_seed: int | None = None,
+    weighted: bool = False,
 ) -> tf.data.Dataset:
     """Returns batches of normalised float32 `[n, columns]`, and labels `[n]`."""
 
@@ -60,7 +61,9 @@ def dataset(
         parsed = tf.io.parse_example(serialized, {**_parsed(record), records.LABEL: label})
         return _normalised(parsed, record, learnt), parsed[records.LABEL]
 
-    return records.batches(examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed)
+    return records.batches(
+        examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed, weighted=weighted
+    )
 
 
 def _mlp(columns: Any, settings: NetworkSettings, seed: int) -> Any:

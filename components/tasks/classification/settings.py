@@ -27,7 +27,8 @@ class TrainingSettings(Section):
     """What examples count in training."""
 
     class_weight: Literal["none", "balanced"] = "none"
-    """`balanced`: each class counts the same, however many examples it has. `none`: each example does."""
+    """`balanced`: each class counts the same, however many examples it has, and whatever its source says they count.
+    `none`: each example counts what its source says, the same where that says nothing."""
 
 
 class EvaluationSettings(Section):

@@ -43,20 +43,29 @@ def soft(label: tf.Tensor, target: TargetSettings) -> tf.Tensor:
 def weigh(
     data: tf.data.Dataset, examples_dir: str, target: TargetSettings, settings: TrainingSettings
 ) -> tf.data.Dataset:
-    """Adds the weight of its class to each example where classes are balanced; over all examples they average 1."""
-    if settings.class_weight == "none":
+    """Adds the weight of each example where its source says one, or classes are balanced.
+
+    Over all examples the weights average 1: what sources say counts by its ratio alone.
+    """
+    has_own = len(data.element_spec) > 2
+    if settings.class_weight == "none" and not has_own:
         return data
-    labels = [
-        item.features.feature[records.LABEL].int64_list.value[0]
+    counted = [
+        (item.features.feature[records.LABEL].int64_list.value[0], records.weight_of(item))
         for item in records.read_split(examples_dir, "train")
     ]
-    counts = np.bincount(labels, minlength=len(target.classes))
+    labels, weights = zip(*counted, strict=True)
+    of_class = np.bincount(labels, weights, minlength=len(target.classes))
+    if settings.class_weight == "none":
+        of_class = np.full_like(of_class, of_class.mean())
     # A class without examples has no weight that any example could be given.
-    weights = tf.constant(len(labels) / (len(target.classes) * np.maximum(counts, 1)), tf.float32)
+    scales = tf.constant(len(labels) / (len(of_class) * np.where(of_class > 0, of_class, 1)), tf.float32)
 
     @tf.autograph.experimental.do_not_convert
-    def weighed(inputs: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return inputs, label, tf.gather(weights, label)
+    def weighed(
+        inputs: tf.Tensor, label: tf.Tensor, own: tf.Tensor | float = 1.0
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return inputs, label, own * tf.gather(scales, label)
 
     return data.map(weighed, tf.data.AUTOTUNE)
 

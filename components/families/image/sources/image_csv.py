@@ -20,6 +20,7 @@ class _Line(NamedTuple):
     name: str = ""
     label: str = ""
     split: str = ""
+    weight: str | None = None
     wrong: str = ""
 
 
@@ -51,7 +52,8 @@ def listed(settings: DataSettings) -> Iterator[Entry]:
 
 
 def _record(file: File, line: _Line) -> RawRecord:
-    return RawRecord(spelled(file.name), file.content, spelled(line.label), file.problem, line.split)
+    label, weight = spelled(line.label), line.weight
+    return RawRecord(spelled(file.name), file.content, label, file.problem, line.split, weight)
 
 
 def _unusable(line: _Line) -> RawRecord:
@@ -62,23 +64,26 @@ def _lines(folder: Folder, table: str, settings: DataSettings) -> Iterator[_Line
     """Yields what each line after the header says, or what is wrong with it."""
     rows = _rows(folder, table)
     _, header = next(rows, (0, []))
-    wanted = [settings.path_column, settings.label_column, *filter(None, [settings.split_column])]
+    optional = [settings.split_column, settings.weight_column]
+    wanted = [settings.path_column, settings.label_column, *filter(None, optional)]
     if missing := [name for name in wanted if header.count(name) != 1]:
         raise DataError(
             f"Expected one column {missing[0]!r} in the header of {folder.place(table)}, got "
-            f"{', '.join(header) or 'no header'}. Change data.path_column, data.label_column and data.split_column, or "
-            "the table."
+            f"{', '.join(header) or 'no header'}. Change data.path_column, data.label_column, data.split_column and "
+            "data.weight_column, or the table."
         )
-    places_of, seen = [header.index(name) for name in wanted], set[str]()
+    place_of, seen = {name: header.index(name) for name in wanted}, set[str]()
     for number, cells in rows:
         if len(cells) != len(header):
             wrong = f"expected {len(header)} fields, as the header has, got {len(cells)}"
             yield _Line(number, cells, wrong=wrong)
             continue
-        cell, label, *said = (cells[place] for place in places_of)
-        name, split = PurePosixPath(cell).as_posix(), "".join(said)
+        said = {column: cells[place] for column, place in place_of.items()}
+        cell, split = said[settings.path_column], said.get(settings.split_column, "")
+        name = PurePosixPath(cell).as_posix()
         wrong = _wrong_with(folder, name, cell, name in seen) or problem_of_split(spelled(split))
-        yield _Line(number, cells, name, label, split, wrong)
+        weight = spelled(said[settings.weight_column]) if settings.weight_column else None
+        yield _Line(number, cells, name, said[settings.label_column], split, weight, wrong)
         seen.add(name)
 
 

@@ -178,6 +178,20 @@ def test_data_whose_splits_are_said_otherwise_is_other_data(folder):
     assert len(digests) == 3
 
 
+def test_a_table_may_say_how_much_a_file_counts_and_another_weight_is_other_data(folder):
+    digests = set()
+    for weights in (("3", "0.5"), ("3", "1"), ("3", "")):
+        lines = zip(("daisy/a.png,daisy,", "rose/c.webp,rose,"), weights, strict=True)
+        (folder / "labels.csv").write_text("\n".join(("path,label,counts", *map("".join, lines))))
+        said = settings("image_csv", folder / "labels.csv", weight_column="counts")
+        assert tuple(record.weight for record in reading.read(sources, said)) == weights
+        digests.add(reading.digest(sources, said))
+    assert len(digests) == 3
+    assert {record.weight for record in read("image_csv", folder / "labels.csv")} == {None}
+    with pytest.raises(DataError, match="Expected one column 'weight' in the header"):
+        read("image_csv", folder / "labels.csv", weight_column="weight")
+
+
 def test_a_table_may_name_files_and_labels_that_are_not_utf_8(folder):
     (folder / "daisy/a.png").rename(folder / "daisy" / os.fsdecode(b"\xff.png"))
     (folder / "labels.csv").write_bytes(

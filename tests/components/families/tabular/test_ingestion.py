@@ -92,7 +92,7 @@ def test_a_column_that_could_be_no_input_is_refused(tmp_path, columns, message):
 
 def test_no_column_is_called_as_a_fact_of_any_example(tmp_path):
     family = SimpleNamespace(columns=lambda record: [])
-    for name in (*facts.columns(family, None), "self"):
+    for name in (*facts.columns(family, None), records.WEIGHT, "self"):
         with pytest.raises(ValidationError):
             settings(tmp_path, columns=[name])
 
@@ -117,6 +117,22 @@ def test_a_table_may_say_the_split_of_a_record_and_what_it_may_say(table):
     assert [(record.id, record.split) for record in found] == [("a", "test"), ("b", ""), ("line-4", "")]
     assert found[2].problem == "expected the split train, eval, test or none, got 'holdout'"
     assert {record.split for record in read(path)} == {""}
+
+
+def test_a_table_may_say_how_much_a_record_counts(table, tmp_path, run):
+    bad = ("bad,x,,1,4,benign", "worse,x,0,1,4,benign")
+    path = table(*(row.replace(",,", f",{1 + number % 3},") for number, row in enumerate(good_rows())), *bad)
+    result = run(path, tmp_path, weight_column="unused", max_quarantined_fraction=0.1)
+    wrong = "expected a finite number above 0 as the weight, got"
+    assert result.quarantined == {"bad": f"{wrong} nothing", "worse": f"{wrong} '0'"}
+    found = [each for split in records.SPLITS for each in records.read_split(tmp_path / "examples", split)]
+    assert {records.id_of(each): records.weight_of(each) for each in found} == {
+        f"r{number}": 1 + number % 3 for number in range(100)
+    }
+    with pytest.raises(
+        ValidationError, match=r"weight_column beside the features, got 'mean_radius' among them"
+    ):
+        settings(path, weight_column="mean radius")
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ def learn(examples_dir, record):
     return {"longest": max(map(len, words))}
 
 
-def dataset(examples_dir, split, record, learnt, *, label, batch_size, shuffle_seed=None):
+def dataset(examples_dir, split, record, learnt, *, label, **how):
     def parse(serialized):
         parsed = tf.io.parse_example(serialized, {**PARSED, records.LABEL: label})
         return counts(parsed["word"], record, learnt), parsed[records.LABEL]
 
-    return records.batches(examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed)
+    return records.batches(examples_dir, split, parse, **how)
 
 
 def build(record, head, settings, *, seed):
