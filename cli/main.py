@@ -171,11 +171,14 @@ def status() -> None:
 
 @main.command()
 @click.argument("name")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder")
 @click.option("--family", default="image", show_default=True, help="What a record is.")
 @explained
-def init(name: str, folder: Path, family: str) -> None:
-    """Look at the data in FOLDER, one folder for each class, and write a configuration for a pipeline NAME."""
+def init(name: str, folder: str, family: str) -> None:
+    """Look at the data in FOLDER, one folder for each class, and write a configuration for a pipeline NAME.
+
+    FOLDER is one of this machine, or a URL such as s3://bucket/flowers.
+    """
     from cli import manifests
 
     manifests.init(name, folder, family)

@@ -1,7 +1,5 @@
 """`slipway init` and `slipway compile`: from data to a configuration, from that to a manifest."""
 
-from pathlib import Path
-
 import click
 
 from pipelines.definition import config
@@ -17,7 +15,7 @@ def compile_all() -> None:
         click.echo(f"{manifest.path_of(each.name)}: {'written' if changed else 'up to date'}")
 
 
-def init(name: str, folder: Path, family: str) -> None:
+def init(name: str, folder: str, family: str) -> None:
     """Writes a new pipeline's configuration and says what it is made from."""
     from pipelines.definition import draft
 

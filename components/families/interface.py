@@ -243,9 +243,13 @@ class Draft:
 class Proposal(Protocol):
     """What a pipeline on somebody's data would be."""
 
-    def propose(self, folder: Path) -> Draft:
+    def propose(self, folder: str) -> Draft:
         """Looks at data.
+
+        Args:
+            folder: Path on this machine, or a URL.
 
         Raises:
             DataError: If no pipeline can be made of it.
+            SettingsError: If what reads such a URL is not installed.
         """

@@ -21,7 +21,7 @@ promotion: approval # auto: an accepted model goes live by itself
 """
 
 
-def write(name: str, folder: Path, family: str) -> tuple[Path, families.Draft]:
+def write(name: str, folder: str, family: str) -> tuple[Path, families.Draft]:
     """Writes `<name>.yaml`; returns its path, and what was seen of the data.
 
     Raises:

@@ -1,3 +1,4 @@
+import fsspec
 import numpy as np
 import pytest
 import yaml
@@ -58,6 +59,56 @@ def test_a_folder_becomes_a_configuration_that_fits_it_and_what_was_seen_is_said
     assert made.evaluate.min_accuracy > 90 / 161
     assert (made.schedule, made.promotion) == (None, "approval")
     assert '- "no" # 31 files' in (configs / "flowers.yaml").read_text()
+
+
+@pytest.mark.parametrize("protocol", ["memory", "file"])
+def test_a_url_is_looked_at_as_a_folder_of_this_machine_is(draw, configs, protocol, tmp_path):
+    draw("daisy", 60)
+    folder = draw("no", 90)
+    there = f"file://{folder}"
+    if protocol == "memory":
+        there = f"memory://{tmp_path.name}/flowers"
+        for path in folder.rglob("*.png"):
+            with fsspec.open(f"{there}/{path.relative_to(folder)}", "wb") as file:
+                file.write(path.read_bytes())
+    here, done = init("here", folder), init("there", there)
+    assert done.exit_code == 0, done.output
+    assert done.output.replace("there", "here") == here.output
+    made, same = config.load("there").data, config.load("here").data
+    assert made.path == there
+    assert made.model_copy(update={"path": same.path}) == same
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "message"),
+    [
+        (
+            "memory://nowhere",
+            exit_codes.BAD_DATA,
+            "one folder for each class at memory://nowhere, and there is none",
+        ),
+        (
+            "nothing://here",
+            exit_codes.BAD_SETTINGS,
+            "Expected a file system that reads nothing://here, got: ",
+        ),
+        (
+            "s3://here",
+            exit_codes.BAD_SETTINGS,
+            "Install what fsspec needs for it beside Slipway, such as s3fs",
+        ),
+        (
+            "no/such/folder",
+            exit_codes.BAD_DATA,
+            "one folder for each class at no/such/folder, and there is none",
+        ),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_said_to_be_that(configs, url, code, message):
+    done = init("flowers", url)
+    assert done.exit_code == code, done.output
+    assert message in done.output
+    assert not configs.exists()
 
 
 def test_images_of_several_shapes_are_fitted_into_a_square_and_grey_ones_stay_grey(draw, configs):

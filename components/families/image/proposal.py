@@ -14,7 +14,7 @@ from components.families.image.sources.image_folder import label_of, labelled, r
 from components.families.interface import Draft
 from components.source import SPLITS
 from components.storage import places
-from components.storage.files import Folder, spelled
+from components.storage.files import File, spelled
 from contract.errors import DataError
 from serving import pictures
 
@@ -40,14 +40,21 @@ class _Unusable:
     reason: str
 
 
-def propose(folder: Path) -> Draft:
+def propose(folder: str) -> Draft:
     """Looks at a folder with one folder for each class.
+
+    Args:
+        folder: Path on this machine, or a URL: see `places.folder`.
 
     Raises:
         DataError: If there is no such folder, if it has fewer than two classes or a class of very few images, or no
             image that can be used.
+        SettingsError: If what reads such a URL is not installed.
+        UnavailableError: If the store does not answer.
     """
-    found, files = places.folder(str(folder)), defaultdict[str, list[str]](list)
+    found, files = places.folder(folder), defaultdict[str, list[str]](list)
+    if not found.is_there():
+        raise DataError(f"Expected a folder with one folder for each class at {folder}, and there is none.")
     for name in labelled(found):
         files[spelled(label_of(name))].append(name)
     if len(files) < 2:
@@ -55,7 +62,7 @@ def propose(folder: Path) -> Draft:
             f"Expected at least two folders with images in {folder}, one for each class, got "
             f"{', '.join(files) or 'none'}."
         )
-    looks = [_look(found, name) for names in files.values() for name in _some(names)]
+    looks = list(map(_look, found.read([name for names in files.values() for name in _some(names)])))
     images = [look for look in looks if isinstance(look, _Image)]
     unusable = [look for look in looks if isinstance(look, _Unusable)]
     if not images:
@@ -79,8 +86,8 @@ def _some(names: Sequence[str]) -> Sequence[str]:
     return names[:: -(-len(names) // LOOKED_AT)]
 
 
-def _look(folder: Folder, name: str) -> _Image | _Unusable:
-    (record,) = map(record_of, folder.read([name]))
+def _look(file: File) -> _Image | _Unusable:
+    record = record_of(file)
     if record.problem:
         return _Unusable(record.id, record.problem)
     try:
@@ -112,7 +119,7 @@ def _seen(
         yield f"cannot be used: {len(unusable) - SHOWN} more"
 
 
-def _data(folder: Path, counts: Mapping[str, int], images: Sequence[_Image]) -> Iterator[str]:
+def _data(folder: str, counts: Mapping[str, int], images: Sequence[_Image]) -> Iterator[str]:
     alike = len({(image.height, image.width) for image in images}) == 1
     height, width = (median_low([getattr(image, side) for image in images]) for side in ("height", "width"))
     if not alike:
@@ -122,7 +129,7 @@ def _data(folder: Path, counts: Mapping[str, int], images: Sequence[_Image]) -> 
     fraction, needed = _fraction(sum(counts.values()))
     yield "data:"
     yield "  source: image_folder"
-    yield f"  path: {_quoted(str(folder.resolve()))}"
+    yield f"  path: {_quoted(folder if '://' in folder else str(Path(folder).resolve()))}"
     yield "  classes: # the order is that of the model's outputs"
     for label, count in counts.items():
         yield f"    - {_quoted(label)} # {count} files"
