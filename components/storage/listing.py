@@ -114,7 +114,8 @@ class Known:
 
     Attributes:
         folder: Of those files; made when the first one is written.
-        reader: Digest of the code and the libraries that read the files, where other code may read something else.
+        reader: What reads the files, where another one would make something else of them: a name, or a digest of its
+            code and libraries.
     """
 
     folder: Path
@@ -131,14 +132,23 @@ class Known:
         Raises:
             FileNotFoundError: If some of it goes meanwhile.
         """
+        # A note that says otherwise may be damaged.
+        return self.digest_of(of_path(path)) == digest or self._read(path, read) == digest
+
+    def of(self, path: Path, read: Callable[[Path], str]) -> str:
+        """Returns what `read` makes of a file or folder; it is asked where the listing does not say so.
+
+        Raises:
+            FileNotFoundError: If some of it goes meanwhile.
+        """
+        return self.digest_of(of_path(path)) or self._read(path, read)
+
+    def _read(self, path: Path, read: Callable[[Path], str]) -> str:
         before = of_path(path)
-        if self.digest_of(before) == digest:
-            return True
-        if read(path) != digest:  # a note that says otherwise is damaged
-            return False
+        found = read(path)
         if of_path(path).digest == before.digest:
-            self.remember(before, digest)
-        return True
+            self.remember(before, found)
+        return found
 
     def digest_of(self, listing: Listing) -> str | None:
         """Returns the digest of the content behind a listing; `None` where it has to be read."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from components import plugins, runtime
 from components.evaluation.verdict import Parent
+from components.storage import listing
 from components.tasks.interface import Headline
 from contract.errors import Cancelled, SettingsError, explain
 from contract.run_folder import FAILED, PIPELINE_IR, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
@@ -89,8 +90,9 @@ class TrackedNode:
                     execution = launch.launch(self.pipeline_ir, self.node, connection)
                 self.metric_buffer.flush()
                 report = self.folder.work_dir(self.node) / REPORT
-                outcome = node_report.collect(execution, report, self.config, self._parent())
-                node_report.log(self.tracker, self.child, execution, outcome, report)
+                listings = self.folder.pipeline_dir / listing.FOLDER
+                outcome = node_report.collect(execution, report, self.config, listings, self._parent())
+                node_report.log(self.tracker, self.child, execution, outcome, report, listings)
                 if self.node == VALIDATE:
                     data_schema.accept_first(self.folder, execution.inputs["schema"][0].uri)
         except (Exception, Cancelled) as error:

@@ -12,11 +12,13 @@ from components.artifacts import ACCEPTED_BY, FactDistributions, PushedVersion, 
 from components.artifacts import Report as ReportArtifact
 from components.evaluation import report as evaluation_report
 from components.evaluation.verdict import Evaluation, Parent
+from components.storage.listing import Known
 from components.tasks.interface import EvaluationReport
 from pipelines.definition.config import PipelineConfig
 from pipelines.lineage import launch
 from pipelines.lineage.launch import Execution
-from pipelines.tracking.tracker import Tracker, digest_of_split
+from pipelines.tracking.tracker import Tracker
+from serving import digest
 
 # MLflow never changes a parameter, and another attempt may read other data, as it may run other code: they are tags.
 MAY_CHANGE = ("source_digest", "schema_file")
@@ -58,6 +60,7 @@ def collect(
     execution: Execution,
     folder: Path,
     config: PipelineConfig,
+    listings: Path,
     parent: Parent | None = None,
 ) -> Outcome:
     """Gathers pictures and pages of a node in `folder`, and returns its numbers and verdict.
@@ -66,6 +69,7 @@ def collect(
         execution: How the node ended.
         folder: Emptied and filled; everything in it belongs on the node's MLflow run.
         config: Of the run.
+        listings: Folder of what is `Known` of files by their listing.
         parent: Of the model, where the node judges a compressed one.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -75,7 +79,7 @@ def collect(
         shutil.copytree(source, folder, dirs_exist_ok=True)
     evaluation = _first(execution, standard_artifacts.ModelEvaluation.TYPE_NAME)
     if evaluation is not None:
-        n_examples = records.count(execution.inputs["examples"][0].uri, records.JUDGED)
+        n_examples = _count(Path(execution.inputs["examples"][0].uri, f"Split-{records.JUDGED}"), listings)
         task = plugins.load(config.task_module("report"), EvaluationReport)
         judged = Evaluation(evaluation.uri, n_examples, parent)
         verdict = evaluation_report.write(judged, folder, task, config.target)
@@ -96,8 +100,26 @@ def collect(
     return outcome
 
 
-def log(tracker: Tracker, run: str, execution: Execution, outcome: Outcome, folder: Path) -> None:
-    """Writes a node's parameters, numbers, files and datasets to its MLflow run."""
+def _count(split: Path, listings: Path) -> int:
+    def count(folder: Path) -> str:
+        return str(records.count(folder.parent, records.JUDGED))
+
+    return int(Known(listings, "number of examples").of(split, count))
+
+
+def log(
+    tracker: Tracker, run: str, execution: Execution, outcome: Outcome, folder: Path, listings: Path
+) -> None:
+    """Writes a node's parameters, numbers, files and datasets to its MLflow run.
+
+    Args:
+        tracker: Of the pipeline.
+        run: The node's MLflow run.
+        execution: How the node ended.
+        outcome: What `collect` returned.
+        folder: What it has filled.
+        listings: Folder of what is `Known` of files by their listing.
+    """
     tracker.parameters(run, _flat_parameters(execution) | outcome.parameters)
     tracker.metrics(run, outcome.metrics)
     if any(folder.iterdir()):
@@ -116,16 +138,16 @@ def log(tracker: Tracker, run: str, execution: Execution, outcome: Outcome, fold
     for channel, artifacts in execution.inputs.items():
         for artifact in artifacts:
             if artifact.type_name == standard_artifacts.Examples.TYPE_NAME:
-                _log_dataset(tracker, run, channel, artifact)
+                _log_dataset(tracker, run, channel, artifact, Known(listings))
             if artifact.type_name == FactDistributions.TYPE_NAME:
                 by = artifact.get_string_custom_property(ACCEPTED_BY)
                 tracker.tag(run, {"slipway.data_accepted_by": by})
 
 
-def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact) -> None:
+def _log_dataset(tracker: Tracker, run: str, channel: str, artifact: Artifact, known: Known) -> None:
     for folder in sorted(Path(artifact.uri).glob("Split-*")):
-        split = folder.name.removeprefix("Split-")
-        tracker.dataset(run, f"{channel}/{split}", str(folder), digest_of_split(folder), split)
+        split, content = folder.name.removeprefix("Split-"), known.of(folder, digest.of_folder)
+        tracker.dataset(run, f"{channel}/{split}", str(folder), content, split)
 
 
 def _flat_parameters(execution: Execution) -> dict[str, Any]:

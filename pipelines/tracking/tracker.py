@@ -3,7 +3,6 @@
 A retry opens the same child again; tags, not memory, say which run is whose.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -172,11 +171,3 @@ class Tracker:
         """Logs a dataset that a node read, with the digest that tells it from any other."""
         dataset = Dataset(name, digest[:LONGEST_DIGEST], "local", json.dumps({"uri": uri}))
         self.client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
-
-
-def digest_of_split(folder: Path) -> str:
-    """Returns the SHA-256 of the files of a split."""
-    total = hashlib.sha256()
-    for path in sorted(folder.glob("*")):
-        total.update(path.read_bytes())
-    return total.hexdigest()

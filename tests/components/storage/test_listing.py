@@ -441,6 +441,20 @@ def test_a_note_that_names_another_content_is_compared_with_the_files(output, kn
     assert is_still(known, output, was) == (True, set()), "and is replaced"
 
 
+def test_what_is_told_of_a_folder_is_told_again_until_something_in_it_changes_and_is_not_what_another_tells(
+    output, known
+):
+    def size(path):
+        return str((path / "numbers").stat().st_size)
+
+    counting = dataclasses.replace(known, reader="size")
+    assert [known.of(output, digest.of_folder), counting.of(output, size)] == [digest.of_folder(output), "7"]
+    assert counting.of(output, digest.of_folder) == "7"
+    (output / "numbers").write_bytes(b"more than before")
+    assert counting.of(output, size) == "16"
+    assert known.of(output, digest.of_folder) == digest.of_folder(output)
+
+
 def test_a_file_by_itself_is_known_too(output, known):
     was = files.sha256(output / "numbers")
     assert known.is_still(output / "numbers", was, files.sha256)
