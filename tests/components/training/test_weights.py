@@ -116,7 +116,7 @@ def test_a_record_with_weight_3_counts_as_three_in_the_loss(table, run, tmp_path
         del each.features.feature[records.WEIGHT]
     records.write_split(repeated_dir, "train", iter(thrice))
     definition = defined()
-    model = definition.build({"filters": 2, "dense_units": 2}, seed=1)
+    model = definition.build({"filters": 4, "dense_units": 4}, seed=1)
     definition.compile(model, 0.1)
     weighted, repeated = (
         model.evaluate(train_set(definition, folder), verbose=0, return_dict=True)["loss"]
@@ -174,7 +174,7 @@ def test_training_takes_weights_and_other_weights_give_another_model(table, run,
         _, examples_dir = run(table(weight))
         definition = defined()
         keras.utils.set_random_seed(3)
-        model = definition.build({"filters": 2, "dense_units": 2}, seed=1)
+        model = definition.build({"filters": 4, "dense_units": 4}, seed=1)
         definition.compile(model, 0.01)
         model.fit(train_set(definition, examples_dir), epochs=2, verbose=0)
         models.append(model.get_weights())
