@@ -74,8 +74,7 @@ class Ingestion(Protocol):
     """Features of text or bytes that have other values in other data: a schema lists none of them."""
 
     NOTED: Sequence[str]
-    """Features of integers that ingestion itself notes of every record: a schema that was accepted before it did takes
-    data that has them."""
+    """Features of integers that ingestion notes of every record: a schema accepted before takes data that has them."""
 
     def features(self, record: RawRecord, settings: Any) -> dict[str, tf.train.Feature]:
         """Returns the features of a tf.Example, without label and id.
@@ -244,12 +243,8 @@ class Proposal(Protocol):
     """What a pipeline on somebody's data would be."""
 
     def propose(self, folder: str) -> Draft:
-        """Looks at data.
-
-        Args:
-            folder: Path on this machine, or a URL.
+        """Looks at data; `folder` is a path of this machine or a URL.
 
         Raises:
             DataError: If no pipeline can be made of it.
-            SettingsError: If what reads such a URL is not installed.
         """
