@@ -1,6 +1,7 @@
 """A family in a folder of somebody's own: nothing of Slipway's knows it."""
 
 import importlib
+import sys
 
 import pytest
 
@@ -9,6 +10,8 @@ from pipelines.definition import config, form, manifest
 from pipelines.definition.pipeline import create_pipeline
 from pipelines.lineage import launch
 
+OPENED = []
+sys.addaudithook(lambda event, arguments: OPENED.append(str(arguments[0])) if event == "open" else None)
 YAML = """
 family: plugged.words
 data: {classes: [short, long], eval_fraction: 0.25, test_fraction: 0.25}
@@ -105,7 +108,9 @@ def test_what_is_edited_once_the_code_is_known_waits_for_the_next_process(words,
     assert not hasattr(importlib.import_module(f"plugged.words.{module}"), "CHANGED")
 
 
-def test_its_pipeline_runs_and_an_edited_file_recomputes_the_nodes_that_run_it(words, state, run_real_nodes):
+def test_its_pipeline_runs_an_edited_file_recomputes_the_nodes_that_run_it_and_a_quiet_night_reads_no_examples(
+    words, state, run_real_nodes
+):
     first = run_real_nodes("infra_validate", "words", "first")
     assert {result.state for result in first.values()} == {"succeeded"}
     assert first["ingest"].metrics["records_quarantined"] == 1
@@ -115,3 +120,9 @@ def test_its_pipeline_runs_and_an_edited_file_recomputes_the_nodes_that_run_it(w
     words.change("facts")
     second = run_real_nodes("infra_validate", "words", "second")
     assert {node for node, result in second.items() if not result.cached} == {"validate"}
+
+    OPENED.clear()
+    third = run_real_nodes("infra_validate", "words", "third")
+    assert all(result.cached for result in third.values())
+    # What was read of these splits, to compare them and to count, was read in the night before.
+    assert not [path for path in OPENED if "/artifacts/" in path and "/Split-" in path]
