@@ -66,14 +66,16 @@ def write(folder: Path) -> tuple[Path, Path, Path]:
     return every, some, ready
 
 
-def run(script: str, arguments: list[str], environment: Mapping[str, str]) -> tuple[float, float, str]:
-    """Runs a script; returns its seconds, the GiB of its process at their most, and what it printed."""
+def run(
+    script: str, arguments: list[str], environment: Mapping[str, str], folder: Path = PROJECT
+) -> tuple[float, float, str]:
+    """Runs a script in a folder; returns its seconds, the GiB of its process at their most, and what it printed."""
     started = time.perf_counter()
     command = [sys.executable, str(PROJECT / "benchmarks" / script), *arguments]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command,
-            cwd=PROJECT,
+            cwd=folder,
             env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -97,7 +99,8 @@ def ours(folder: Path, state: Path, run_id: str = "first") -> tuple[float, float
         "SLIPWAY_CONFIGS": str(configs),
         "MLFLOW_TRACKING_URI": f"sqlite:///{state}/mlflow.db",
     }
-    elapsed_s, peak_gib, said = run("ingest_nodes.py", ["measured", run_id], environment)
+    # Without a server, MLflow keeps files where it runs.
+    elapsed_s, peak_gib, said = run("ingest_nodes.py", ["measured", run_id], environment, state)
     nodes = [line.split() for line in said.splitlines() if line.startswith(NODES)]
     return elapsed_s, peak_gib, {name: float(seconds) for name, seconds in nodes}
 
