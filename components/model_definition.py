@@ -86,7 +86,7 @@ class ModelDefinition:
         batch_size: int,
         shuffle_seed: int | None = None,
     ) -> tf.data.Dataset:
-        """Returns batches of one split, (what the trunk takes, label); see `components.records.batches`."""
+        """Returns batches of one split, (what the trunk takes, label); see `components.input_pipeline.batches`."""
         return self.family.dataset(
             examples_dir,
             split,
