@@ -105,7 +105,9 @@ class _Writer(beam.DoFn):
             copied: Iterator[bytes] = (_copy(original, number, {}) for original, number in wanted() if number)
         else:
             copied = _changed(wanted, self._family.change(self._record, self._settings))
-        every = (next(copied) if number else original for original, number in wanted())
+        mixed = (next(copied) if number else original for original, number in wanted())
+        # Where there are copies alone, reading originals beside them would wait for the threads that make copies.
+        every = copied if self._copies.alike and first else mixed
         yield records.write_file(Path(target), every)
 
 

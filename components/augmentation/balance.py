@@ -128,9 +128,14 @@ class Copies:
         most = max((group.copies(0) for group in self._groups.values()), default=settings.factor - 1)
         self.turns = most + 1
 
+    @property
+    def alike(self) -> bool:
+        """Whether all records get the same: turn 0 has the originals, and every other one a copy of each."""
+        return not self._groups
+
     def in_turn(self, serialized: bytes, turn: int) -> int | None:
         """Returns which copy of a serialized example comes in a turn; 0 is the original, `None` neither of them."""
-        if not self._groups:
+        if self.alike:
             return turn
         example = tf.train.Example.FromString(serialized)
         rank, start = _drawn(example, self._settings.seed)
