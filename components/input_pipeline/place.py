@@ -5,7 +5,7 @@ from typing import Literal
 
 # Of what is available, for one split. There are up to three, a network, and others on the machine; and what lies on the
 # disk is read from memory too, as long as nobody has a better use for that.
-MEMORY_SHARE = 0.125
+MEMORY_SHARE = 0.1
 DISK_SHARE = 0.5  # of what is free, for one split
 MIB = 2**20
 
@@ -29,9 +29,9 @@ def chosen(size: int, *, memory: int, disk: int) -> Place:
     needed = f"{size / MIB:,.1f} MiB decoded"
     if size <= MEMORY_SHARE * memory:
         return Place(
-            "memory", f"{needed}: kept in memory, {MEMORY_SHARE:.1%} of {memory / MIB:,.0f} MiB at most"
+            "memory", f"{needed}: kept in memory, {MEMORY_SHARE:.0%} of {memory / MIB:,.0f} MiB at most"
         )
-    beyond = f"{needed}, over {MEMORY_SHARE:.1%} of the {memory / MIB:,.0f} MiB of memory available"
+    beyond = f"{needed}, over {MEMORY_SHARE:.0%} of the {memory / MIB:,.0f} MiB of memory available"
     if size <= DISK_SHARE * disk:
         return Place("disk", f"{beyond}: kept on the disk, {DISK_SHARE:.0%} of {disk / MIB:,.0f} MiB at most")
     return Place(
