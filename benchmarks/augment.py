@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import apache_beam as beam
 import harness
 import numpy as np
 
@@ -24,6 +25,8 @@ from components.families.image.data import ImageSettings, RecordSettings
 from components.families.image.policy.operations import Brightness, Rotate
 from components.families.image.settings import AugmentationSettings
 from components.keras import tf
+from pipelines.definition.beam.arguments import of_beam
+from pipelines.definition.beam.settings import BeamSettings
 from serving import pictures
 
 IMAGES = 20_000
@@ -55,8 +58,15 @@ def example(file: bytes, number: int) -> tf.train.Example:
 
 def ours(examples: Path, target: Path) -> None:
     """Runs what the node `augment` runs."""
-    copies = balance.Copies([], balance.Targets({}, {}), SETTINGS)
-    augment(augmentation, str(examples), str(target), record=RECORD, settings=SETTINGS, copies=copies)
+    augment(
+        augmentation,
+        str(examples),
+        str(target),
+        record=RECORD,
+        settings=SETTINGS,
+        copies=balance.Copies({}, balance.Targets({}, {}), SETTINGS),
+        pipeline=beam.Pipeline(argv=of_beam(BeamSettings())),
+    )
 
 
 def turned(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:

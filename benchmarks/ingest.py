@@ -89,17 +89,21 @@ def run(
     return elapsed_s, used.ru_maxrss / 2**20, said
 
 
-def ours(folder: Path, state: Path, run_id: str = "first") -> tuple[float, float, dict[str, float]]:
-    """Runs our nodes on a folder of images; returns seconds, GiB, and the seconds of each node."""
+def configured(state: Path, name: str, pipeline: str) -> dict[str, str]:
+    """Writes the configuration of a pipeline; returns the environment of its nodes, whose state is in a folder."""
     configs = state / "configs"
     configs.mkdir(parents=True, exist_ok=True)
-    (configs / "measured.yaml").write_text(PIPELINE.format(path=folder))
-    environment = {
+    (configs / f"{name}.yaml").write_text(pipeline)
+    return {
         "SLIPWAY_HOME": str(state / "home"),
         "SLIPWAY_CONFIGS": str(configs),
         "MLFLOW_TRACKING_URI": f"sqlite:///{state}/mlflow.db",
     }
-    # Without a server, MLflow keeps files where it runs.
+
+
+def ours(folder: Path, state: Path, run_id: str = "first") -> tuple[float, float, dict[str, float]]:
+    """Runs our nodes on a folder of images; returns seconds, GiB, and the seconds of each node."""
+    environment = configured(state, "measured", PIPELINE.format(path=folder))
     elapsed_s, peak_gib, said = run("ingest_nodes.py", ["measured", run_id], environment, state)
     nodes = [line.split() for line in said.splitlines() if line.startswith(NODES)]
     return elapsed_s, peak_gib, {name: float(seconds) for name, seconds in nodes}

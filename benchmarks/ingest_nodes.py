@@ -1,10 +1,12 @@
-"""The nodes `prepare`, `ingest` and `statistics` of a pipeline, in one process.
+"""Nodes of a run of a pipeline, one after the other in one process.
 
-    SLIPWAY_HOME=... SLIPWAY_CONFIGS=... python benchmarks/ingest_nodes.py PIPELINE RUN [FOLDER ...]
+    SLIPWAY_HOME=... SLIPWAY_CONFIGS=... python benchmarks/ingest_nodes.py PIPELINE RUN [NODE ...] [--opened FOLDER ...]
 
-Prints the seconds of each, and how many files were opened below each of the folders.
+Without names `prepare`, `ingest` and `statistics`. Prints the seconds of each, and how many files were opened below
+each of the folders.
 """
 
+import argparse
 import os
 import sys
 import time
@@ -13,25 +15,33 @@ from collections import Counter
 from contract.run_folder import REQUEST, RunFolder
 from pipelines.execution.node import Attempt
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("pipeline")
+parser.add_argument("run")
+parser.add_argument("nodes", nargs="*")
+parser.add_argument("--opened", nargs="*", default=[])
 opened: Counter[str] = Counter()
 
 
-def count(event: str, arguments: tuple) -> None:
-    """Takes note of each file that this process opens: an audit hook, see PEP 578."""
-    if event == "open" and isinstance(arguments[0], str | os.PathLike):
-        path = os.fspath(arguments[0])
-        opened.update(each for each in sys.argv[3:] if str(path).startswith(f"{each}/"))
-
-
 if __name__ == "__main__":
-    if sys.argv[3:]:
+    told = parser.parse_args()
+
+    def count(event: str, arguments: tuple) -> None:
+        """Takes note of each file that this process opens: an audit hook, see PEP 578."""
+        if event == "open" and isinstance(arguments[0], str | os.PathLike):
+            path = os.fspath(arguments[0])
+            opened.update(each for each in told.opened if str(path).startswith(f"{each}/"))
+
+    if told.opened:
         sys.addaudithook(count)
-    folder = RunFolder.here(sys.argv[1], sys.argv[2])
-    folder.write(REQUEST, {"values": {}, "run_id": folder.run_id, "done": []})
-    for node in ("prepare", "ingest", "statistics"):
+    folder = RunFolder.here(told.pipeline, told.run)
+    nodes = told.nodes or ["prepare", "ingest", "statistics"]
+    if "prepare" in nodes:
+        folder.write(REQUEST, {"values": {}, "run_id": folder.run_id, "done": []})
+    for node in nodes:
         started = time.perf_counter()
         if code := Attempt(folder, node).run():
             sys.exit(code)
         print(f"{node} {time.perf_counter() - started:.3f}", flush=True)
-    for each in sys.argv[3:]:
+    for each in told.opened:
         print(f"opened {each} {opened[each]}")

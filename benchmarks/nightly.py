@@ -117,7 +117,9 @@ def new_day(root: Path, add: Callable[[str, float], None]) -> None:
     }
 
     def night(name: str, folders: list[Path]) -> tuple[float, dict[str, int]]:
-        _, _, said = run("ingest_nodes.py", ["daily", name, *map(str, folders)], environment, state)
+        _, _, said = run(
+            "ingest_nodes.py", ["daily", name, "--opened", *map(str, folders)], environment, state
+        )
         lines = [line.split() for line in said.splitlines()]
         (seconds,) = (float(line[1]) for line in lines if line[:1] == ["ingest"])
         return seconds, {line[1]: int(line[2]) for line in lines if line[:1] == ["opened"]}

@@ -87,7 +87,7 @@ class ModelDefinition:
         shuffle_seed: int | None = None,
         weighted: bool = False,
     ) -> tf.data.Dataset:
-        """Returns batches of one split, (what the trunk takes, label); see `components.records.batches`."""
+        """Returns batches of one split, (what the trunk takes, label); see `components.input_pipeline.batches`."""
         return self.family.dataset(
             examples_dir,
             split,

@@ -1,7 +1,8 @@
 """The shared vocabulary of examples: features that all have, splits, and how they are stored. Knows no family."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -56,12 +57,17 @@ def split_files(examples_dir: str | Path, split: str) -> list[str]:
     return sorted(str(path) for path in (Path(examples_dir) / f"Split-{split}").glob("*.gz"))
 
 
+def read_file(path: str) -> Iterator[bytes]:
+    """Yields the examples of one file as they are stored."""
+    # A thousand at a time: handing records over one by one takes longer than reading them.
+    for batch in tf.data.TFRecordDataset(path, "GZIP").batch(1000).as_numpy_iterator():
+        yield from batch
+
+
 def read_serialized(examples_dir: str | Path, split: str) -> Iterator[bytes]:
     """Yields the examples of one split as they are stored, in file order."""
-    # A thousand at a time: handing records over one by one takes longer than reading them.
-    batches = tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP").batch(1000)
-    for batch in batches.as_numpy_iterator():
-        yield from batch
+    for path in split_files(examples_dir, split):
+        yield from read_file(path)
 
 
 def read_split(examples_dir: str | Path, split: str) -> Iterator[tf.train.Example]:
@@ -80,10 +86,27 @@ def count(examples_dir: str | Path, split: str) -> int:
     return int(records.reduce(tf.constant(0, tf.int64), lambda total, _: total + 1))
 
 
+def write_file(path: Path, examples: Iterable[bytes]) -> int:
+    """Writes a gzip'd TFRecord file, which is there once it is whole, and returns the number of examples."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    written = 0
+    with tf.io.TFRecordWriter(str(draft), "GZIP") as writer:
+        for item in examples:
+            writer.write(item)
+            written += 1
+    draft.replace(path)
+    return written
+
+
 def write_split(examples_dir: str | Path, split: str, examples: Iterator[tf.train.Example]) -> int:
     """Writes one split as a single gzip'd TFRecord file and returns the number of examples."""
     serialized = (item.SerializeToString(deterministic=True) for item in examples)
     return write_serialized(examples_dir, split, serialized)
+
+
+def shard_name(shard: int, of: int) -> str:
+    """Returns the name of one of so many files of a split, counted from 0."""
+    return f"data_tfrecord-{shard:05d}-of-{of:05d}.gz"
 
 
 def write_serialized(
@@ -104,53 +127,6 @@ def write_serialized(
     per_shard = max(1, math.ceil(count / shards))
     written = 0
     for shard in range(shards):
-        path = folder / f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
-        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
-            for item in examples if shard == shards - 1 else islice(examples, per_shard):
-                writer.write(item)
-                written += 1
+        some = examples if shard == shards - 1 else islice(examples, per_shard)
+        written += write_file(folder / shard_name(shard, shards), some)
     return written
-
-
-def batches(
-    examples_dir: str | Path,
-    split: str,
-    parse: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
-    *,
-    batch_size: int,
-    shuffle_seed: int | None = None,
-    weighted: bool = False,
-) -> tf.data.Dataset:
-    """Returns batches of one split, parsed once and kept in memory.
-
-    Args:
-        examples_dir: Folder of an Examples artifact.
-        split: One of `SPLITS`.
-        parse: From serialized tf.Examples, string `[n]`, to what a network takes and the labels, both `[n, ...]`.
-        batch_size: Examples in a batch, over all replicas together; the last may be smaller.
-        shuffle_seed: Shuffles anew each epoch with this seed; `None` keeps the order.
-        weighted: Whether `WEIGHT` is wanted too.
-
-    Returns:
-        Pairs as `parse` gives them, or with the weights, float32 `[n]`, as a third. Its `len` is known.
-    """
-
-    def with_weights(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        weights = tf.io.parse_example(serialized, {WEIGHT: tf.io.FixedLenFeature([], tf.float32)})[WEIGHT]
-        return *parse(serialized), weights
-
-    wanted = with_weights if weighted else parse
-    plain = tf.autograph.experimental.do_not_convert(wanted)  # rewriting it takes longer than tracing it
-    parsed = (
-        tf.data.TFRecordDataset(split_files(examples_dir, split), "GZIP")
-        .batch(256)
-        .map(plain, tf.data.AUTOTUNE)
-        .unbatch()
-        .cache()
-    )
-    if shuffle_seed is not None:
-        parsed = parsed.shuffle(10_000, seed=shuffle_seed, reshuffle_each_iteration=True)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    known = tf.data.experimental.assert_cardinality(math.ceil(count(examples_dir, split) / batch_size))
-    return parsed.batch(batch_size).apply(known).prefetch(tf.data.AUTOTUNE).with_options(options)

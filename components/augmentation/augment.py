@@ -1,23 +1,39 @@
-"""Writes the augmented Examples: train enlarged, eval as it is, test left out."""
+"""Writes the augmented Examples: train enlarged, eval as it is, test left out.
+
+Where Beam runs: what goes from one process to another are names of files, not records.
+"""
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import apache_beam as beam
 import tensorflow as tf
 
 from components import records
 from components.augmentation.balance import Copies
 from components.families.interface import Augmentation, Change
+from contract import files
 
 BATCH = 256
 
+Piece = tuple[str, int, int, str]
+"""Part of the work: a file of originals, the first turn and the one after the last, the file to write."""
+
 
 def augment(
-    family: Augmentation, examples_dir: str, target_dir: str, *, record: Any, settings: Any, copies: Copies
+    family: Augmentation,
+    examples_dir: str,
+    target_dir: str,
+    *,
+    record: Any,
+    settings: Any,
+    copies: Copies,
+    pipeline: beam.Pipeline,
 ) -> dict[str, int]:
     """Writes `Split-train` with originals and augmented copies, and `Split-eval` unchanged.
 
@@ -32,35 +48,73 @@ def augment(
         record: What a record is.
         settings: The family's `AugmentationSettings`.
         copies: How many each record gets.
+        pipeline: Empty; it is run here.
 
     Returns:
         Number of examples in the written splits.
     """
-    wanted = partial(_wanted, examples_dir, copies)
-    if settings.mode == "online":  # training changes records; copies are as their originals
-        copied: Iterator[bytes] = (_copy(original, number, {}) for original, number in wanted() if number)
-    else:
-        copied = _changed(wanted, family.change(record, settings))
-    every = (next(copied) if number else original for original, number in wanted())
-    count, size = (settings.factor * each for each in _extent(examples_dir))
-    counts = {"train": records.write_serialized(target_dir, "train", every, count=count, size=size)}
-    shutil.copytree(Path(examples_dir) / "Split-eval", Path(target_dir) / "Split-eval", dirs_exist_ok=True)
-    counts["eval"] = records.count(target_dir, "eval")
-    return counts
+    train, eval_ = (Path(target_dir) / f"Split-{split}" for split in ("train", "eval"))
+    train.mkdir(parents=True, exist_ok=True)
+    pieces = _pieces(records.split_files(examples_dir, "train"), train, copies, settings.factor)
+    with TemporaryDirectory(dir=target_dir, prefix=".") as scratch:
+        total = Path(scratch, "written")
+        with pipeline:
+            _ = (
+                pipeline
+                | "Pieces" >> beam.Create(pieces)
+                | "Write" >> beam.ParDo(_Writer(family, record, settings, copies))
+                | "Count" >> beam.CombineGlobally(sum)
+                | "Note" >> beam.Map(_note, str(total))
+            )
+        written = int(total.read_text())
+    for left in train.glob(".*"):  # of a worker that was lost
+        left.unlink()
+    shutil.copytree(Path(examples_dir) / "Split-eval", eval_, dirs_exist_ok=True)
+    return {"train": written, "eval": records.count(target_dir, "eval")}
 
 
-def _extent(examples_dir: str) -> tuple[int, int]:
-    """Returns the number of originals, and their bytes."""
-    count = size = 0
-    for original in records.read_serialized(examples_dir, "train"):
-        count, size = count + 1, size + len(original)
-    return count, size
+def _pieces(originals: Sequence[str], folder: Path, copies: Copies, factor: int) -> list[Piece]:
+    """Returns a piece for each file that is written: `factor` for each file of originals, of about its size.
+
+    Files are in the order of their turns first: so are the records of all of them together.
+    """
+    parts = min(factor, copies.turns)
+    ends = [copies.turns * part // parts for part in range(parts + 1)]
+    count = parts * len(originals)
+    return [
+        (source, *turns, str(folder / records.shard_name(part * len(originals) + number, count)))
+        for part, turns in enumerate(itertools.pairwise(ends))
+        for number, source in enumerate(originals)
+    ]
 
 
-def _wanted(examples_dir: str, copies: Copies) -> Iterator[tuple[bytes, int]]:
+def _note(count: int, path: str) -> None:
+    files.write(Path(path), str(count))
+
+
+class _Writer(beam.DoFn):
+    """Writes pieces; yields the number of examples in each."""
+
+    def __init__(self, family: Augmentation, record: Any, settings: Any, copies: Copies) -> None:
+        self._family, self._record, self._settings, self._copies = family, record, settings, copies
+
+    def process(self, piece: Piece) -> Iterator[int]:
+        source, first, end, target = piece
+        wanted = partial(_wanted, source, range(first, end), self._copies)
+        if self._settings.mode == "online":  # training changes records; copies are as their originals
+            copied: Iterator[bytes] = (_copy(original, number, {}) for original, number in wanted() if number)
+        else:
+            copied = _changed(wanted, self._family.change(self._record, self._settings))
+        mixed = (next(copied) if number else original for original, number in wanted())
+        # Where there are copies alone, reading originals beside them would wait for the threads that make copies.
+        every = copied if self._copies.alike and first else mixed
+        yield records.write_file(Path(target), every)
+
+
+def _wanted(source: str, turns: Iterable[int], copies: Copies) -> Iterator[tuple[bytes, int]]:
     """Yields serialized originals, each with the number of the copy that is wanted of it; 0 is the original."""
-    for turn in range(copies.turns):
-        for original in records.read_serialized(examples_dir, "train"):
+    for turn in turns:
+        for original in records.read_file(source):
             number = copies.in_turn(original, turn)
             if number is not None:
                 yield original, number

@@ -68,6 +68,26 @@ def targets(labels: Labels, target: Any, settings: AugmentationSettings) -> Targ
     return Targets({label: settings.balance[name] for label, name in names.items()}, names)
 
 
+def ranks(
+    examples: Iterable[tf.train.Example], wanted: Targets, settings: AugmentationSettings
+) -> dict[bytes, np.ndarray]:
+    """Returns by group a number of each record that it has by chance, uint64 `[n]`: the lowest get one copy more.
+
+    Every label that has a share is there, also where it has no records.
+    """
+    found: dict[bytes, array[int]] = {label: array("Q") for label in wanted.shares}
+    for example in examples:
+        rank, _ = _drawn(example, settings.seed)
+        found.setdefault(wanted.group(example), array("Q")).append(rank)
+    return {group: np.array(each, np.uint64) for group, each in found.items()}
+
+
+def _drawn(example: tf.train.Example, seed: int) -> tuple[int, int]:
+    """Returns two numbers below 2**64 that a record has by chance: who gets one more, and when the first comes."""
+    digest = hashlib.sha256(f"{seed}/{records.id_of(example)}".encode()).digest()
+    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
+
+
 @dataclass(frozen=True)
 class _Group:
     """Every record gets `each` copies, and those whose rank is below `below` one more."""
@@ -89,7 +109,7 @@ class Copies:
         turns: How many.
 
     Args:
-        examples: The train split; not read where all records get the same.
+        ranks: Of all records: see `ranks`. Nothing where all records get the same.
         wanted: The shares.
         settings: The factor, and the seed.
 
@@ -99,38 +119,33 @@ class Copies:
     """
 
     def __init__(
-        self, examples: Iterable[tf.train.Example], wanted: Targets, settings: AugmentationSettings
+        self, ranks: Mapping[bytes, np.ndarray], wanted: Targets, settings: AugmentationSettings
     ) -> None:
         self._wanted, self._settings = wanted, settings
         self._groups: dict[bytes, _Group] = {}
         if wanted.shares:
-            self._groups = self._planned(examples)
+            self._groups = self._planned(ranks)
         most = max((group.copies(0) for group in self._groups.values()), default=settings.factor - 1)
         self.turns = most + 1
 
+    @property
+    def alike(self) -> bool:
+        """Whether all records get the same: turn 0 has the originals, and every other one a copy of each."""
+        return not self._groups
+
     def in_turn(self, serialized: bytes, turn: int) -> int | None:
         """Returns which copy of a serialized example comes in a turn; 0 is the original, `None` neither of them."""
-        if not self._groups:
+        if self.alike:
             return turn
         example = tf.train.Example.FromString(serialized)
-        rank, start = self._drawn(example)
+        rank, start = _drawn(example, self._settings.seed)
         count = 1 + self._groups[self._wanted.group(example)].copies(rank)
         # Evenly over the turns, of which there are at least `count`, from a place that chance says.
         start %= self.turns
         number = -((start - turn * count) // self.turns)
         return number if number < count and (number * self.turns + start) // count == turn else None
 
-    def _drawn(self, example: tf.train.Example) -> tuple[int, int]:
-        """Returns two numbers below 2**64 that a record has by chance: who gets one more, and when the first comes."""
-        text = f"{self._settings.seed}/{records.id_of(example)}"
-        digest = hashlib.sha256(text.encode()).digest()
-        return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
-
-    def _planned(self, examples: Iterable[tf.train.Example]) -> dict[bytes, _Group]:
-        ranks: dict[bytes, array[int]] = {label: array("Q") for label in self._wanted.shares}
-        for example in examples:
-            rank, _ = self._drawn(example)
-            ranks.setdefault(self._wanted.group(example), array("Q")).append(rank)
+    def _planned(self, ranks: Mapping[bytes, np.ndarray]) -> dict[bytes, _Group]:
         counts = {group: len(each) for group, each in ranks.items()}
         shares = _shares(self._wanted, counts)
         self._check(counts, shares)

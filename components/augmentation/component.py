@@ -4,14 +4,14 @@ No `from __future__ import annotations` in a component.py: TFX reads the annotat
 """
 
 import json
-from functools import partial
 from itertools import islice
 
+import apache_beam as beam
 from tfx import v1 as tfx
 
 from components import plugins, records
 from components.artifacts import Report
-from components.augmentation import balance
+from components.augmentation import balance, gathering
 from components.augmentation.augment import augment
 from components.families import interface as families
 from components.report import write
@@ -21,11 +21,12 @@ Examples = tfx.types.standard_artifacts.Examples
 InputArtifact = tfx.dsl.components.InputArtifact
 OutputArtifact = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
+BeamPipeline = tfx.dsl.components.BeamComponentParameter[beam.Pipeline]
 
 SHOWN = 8  # examples that the preview may choose from
 
 
-@tfx.dsl.components.component
+@tfx.dsl.components.component(use_beam=True)
 def ExampleAugmenter(
     examples: InputArtifact[Examples],
     augmented_examples: OutputArtifact[Examples],
@@ -35,6 +36,7 @@ def ExampleAugmenter(
     settings: Parameter[str],
     record: Parameter[str],
     target: Parameter[str],
+    pipeline: BeamPipeline = None,
 ) -> None:
     """Enlarges the train split by augmented copies; eval goes through unchanged, test is left out.
 
@@ -47,6 +49,7 @@ def ExampleAugmenter(
         settings: The family's `AugmentationSettings` as JSON.
         record: The family's `RecordSettings` as JSON.
         target: The task's `TargetSettings` as JSON.
+        pipeline: Where the work is done.
 
     Raises:
         SettingsError: If the shares of `augment.balance` cannot be reached.
@@ -56,14 +59,19 @@ def ExampleAugmenter(
     of_record = of_family.RecordSettings.model_validate_json(record)
     how = of_family.AugmentationSettings.model_validate_json(settings)
     shares = balance.targets(of_task, of_task.TargetSettings.model_validate_json(target), how)
-    originals = partial(records.read_split, examples.uri, "train")
+    ranks = {}
+    if shares.shares:
+        counting = beam.Pipeline(options=pipeline.options)  # each runs once
+        shared_dir = augmented_examples.uri
+        ranks = gathering.ranks(examples.uri, shares, how, pipeline=counting, shared_dir=shared_dir)
     counts = augment(
         of_family,
         examples.uri,
         augmented_examples.uri,
         record=of_record,
         settings=how,
-        copies=balance.Copies(originals(), shares, how),
+        copies=balance.Copies(ranks, shares, how),
+        pipeline=pipeline,
     )
     augmented_examples.split_names = json.dumps(list(counts))
     augmented_examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
@@ -74,4 +82,5 @@ def ExampleAugmenter(
         metrics={f"records_{split}": count for split, count in counts.items()},
         parameters={"policy": how.policy_version},
     )
-    of_family.preview(list(islice(originals(), SHOWN)), folder, of_record, how)
+    originals = records.read_split(examples.uri, "train")
+    of_family.preview(list(islice(originals, SHOWN)), folder, of_record, how)

@@ -178,7 +178,7 @@ class Model(Protocol):
         shuffle_seed: int | None = None,
         weighted: bool = False,
     ) -> tf.data.Dataset:
-        """Returns batches of (what the network takes, label), and perhaps weights: see `components.records.batches`."""
+        """Returns batches of (what the network takes, label), perhaps with weights: see `input_pipeline.batches`."""
 
     def build(self, record: Any, head: Callable[[Any], Any], settings: Any, *, seed: int) -> keras.Model:
         """Returns an uncompiled network: a flat functional graph, which pruning and quantization can annotate.

@@ -6,6 +6,7 @@ No `from __future__ import annotations` in a component.py: TFX reads the annotat
 import shutil
 from dataclasses import replace
 
+import apache_beam as beam
 from tfx import v1 as tfx
 
 from components import runtime
@@ -22,6 +23,7 @@ Schema = tfx.types.standard_artifacts.Schema
 InputArtifact = tfx.dsl.components.InputArtifact
 OutputArtifact = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
+BeamPipeline = tfx.dsl.components.BeamComponentParameter[beam.Pipeline]
 
 ACCEPT_SCHEMA = (
     "If the data is right and the schema is not, accept what this run's data looks like with "
@@ -37,7 +39,7 @@ REMEDY = (
 )
 
 
-@tfx.dsl.components.component
+@tfx.dsl.components.component(use_beam=True)
 def DataValidator(
     examples: InputArtifact[Examples],
     statistics: InputArtifact[ExampleStatistics],
@@ -53,6 +55,7 @@ def DataValidator(
     target: Parameter[str],
     accepted_statistics: InputArtifact[ExampleStatistics] = None,
     accepted_facts: InputArtifact[FactDistributions] = None,
+    pipeline: BeamPipeline = None,
 ) -> None:
     """Holds the data against the Great Expectations suite, the schema, and the last accepted data.
 
@@ -71,6 +74,7 @@ def DataValidator(
         target: The task's `TargetSettings` as JSON.
         accepted_statistics: Statistics of the last accepted data; absent on the first run.
         accepted_facts: How its facts were distributed; absent on the first run.
+        pipeline: Makes the facts.
 
     Raises:
         DataContractError: Names every broken expectation, anomaly and drift.
@@ -85,7 +89,9 @@ def DataValidator(
     expected = Expected.of(family, task, settings, label_settings, record, target)
     context = runtime.current()
     drifted.forget(context.work_dir)
-    findings = validate(data, expected, report_dir=report.uri, facts_dir=facts.uri, run_name=context.run_id)
+    findings = validate(
+        data, expected, report_dir=report.uri, facts_dir=facts.uri, run_name=context.run_id, pipeline=pipeline
+    )
     if findings.all:
         # The artifacts of a failed execution are deleted; the pages are most wanted exactly then.
         shutil.copytree(report.uri, context.work_dir / "report", dirs_exist_ok=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
+
 from components import plugins
 from components.families import interface as families
 from components.families.sections import ValidationSettings
@@ -104,7 +106,9 @@ class Findings:
         return [*self.expectations, *self.anomalies, *self.drift]
 
 
-def validate(data: Data, expected: Expected, *, report_dir: str, facts_dir: str, run_name: str) -> Findings:
+def validate(
+    data: Data, expected: Expected, *, report_dir: str, facts_dir: str, run_name: str, pipeline: beam.Pipeline
+) -> Findings:
     """Checks the data, and writes a report with Data Docs and how the facts are distributed.
 
     Args:
@@ -113,12 +117,20 @@ def validate(data: Data, expected: Expected, *, report_dir: str, facts_dir: str,
         report_dir: Folder of the Report artifact.
         facts_dir: Folder of the FactDistributions artifact.
         run_name: On the Data Docs.
+        pipeline: Makes the facts: see `facts_of`.
 
     Raises:
         SettingsError: If an expectation of the configuration is none on these facts.
     """
     suite = expectations.suite(expected.settings, expected.family, expected.record, expected.labels)
-    table = facts_of(data.examples, expected.family, expected.labels.task, expected.record)
+    table = facts_of(
+        data.examples,
+        expected.family,
+        expected.labels.task,
+        expected.record,
+        pipeline=pipeline,
+        shared_dir=report_dir,
+    )
     made = drift.of(table, list(expected.family.drifting(expected.record)))
     drift.write(Path(facts_dir), made)
     broken = expectations.run(table, suite, docs_dir=Path(report_dir) / "data_docs", run_name=run_name)

@@ -1,4 +1,4 @@
-"""What nodes are told: those that train, of the configuration; those that are Beam pipelines, how to run."""
+"""What nodes that train are told of the configuration."""
 
 from typing import Any
 
@@ -6,17 +6,6 @@ from components.families.sections import AugmentationSettings
 from components.settings import part
 from components.training.settings import TrainingSettings
 from pipelines.definition.config import PipelineConfig
-
-# In the node's own process.
-BEAM_ARGS = [
-    # The direct runner would first try Prism: a Go program that it fetches from the network.
-    "--runner=FnApiRunner",
-    # Without the name of an image, TFX packs itself into an sdist for each Beam node, in case its workers are
-    # elsewhere. These run in the node's own process, and no image is used.
-    "--sdk_container_image=none",
-    # The graphs are TFX's own; checking their types anew in each run takes longer than some of them run.
-    "--no_pipeline_type_check",
-]
 
 
 def of_variation(config: PipelineConfig) -> dict[str, Any]:

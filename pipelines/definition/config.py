@@ -19,6 +19,7 @@ from components.training.settings import TrainingSettings
 from contract.environment import configs_dir
 from contract.errors import SettingsError
 from pipelines.definition import overrides
+from pipelines.definition.beam.settings import BeamSettings
 from pipelines.definition.mistakes import hint, problems
 from pipelines.definition.nodes import NODES, NodeResources
 from pipelines.definition.retention import RetentionSettings
@@ -72,6 +73,9 @@ class PipelineConfig(Section):
 
     retention: RetentionSettings = RetentionSettings()
     """How long what runs leave behind is kept."""
+
+    beam: BeamSettings = BeamSettings()
+    """Where the nodes run that are Beam pipelines."""
 
     resources: dict[str, NodeResources] = Field(default_factory=dict)
     """By node id; nodes that are not named get the defaults."""

@@ -22,6 +22,7 @@ from components.settings import Section, part
 from components.tasks import interface as tasks
 from components.validation import schema as schemas
 from pipelines.definition import arguments
+from pipelines.definition.beam.arguments import of_beam
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import (
     ANOMALIES,
@@ -218,5 +219,5 @@ def create_pipeline(config: PipelineConfig, runtime: RuntimeConfig) -> tfx.dsl.P
         pipeline_root=runtime.pipeline_root,
         components=list(nodes.values()),
         enable_cache=True,
-        beam_pipeline_args=arguments.BEAM_ARGS,
+        beam_pipeline_args=of_beam(config.beam),
     )

@@ -5,6 +5,7 @@ published in the same breath as its success; as a property of the execution they
 there as it lay when it was compared last is not read for it: docs/decisions/0019-outputs-are-told-by-their-listing.md.
 """
 
+import functools
 import json
 import logging
 import shutil
@@ -28,7 +29,7 @@ from tfx.orchestration.portable import (
 )
 from tfx.orchestration.portable.input_resolution.exceptions import InputResolutionError
 from tfx.orchestration.portable.mlmd import execution_lib
-from tfx.proto.orchestration import executable_spec_pb2, execution_result_pb2, pipeline_pb2
+from tfx.proto.orchestration import executable_spec_pb2, execution_result_pb2, pipeline_pb2, placeholder_pb2
 from tfx.types import Artifact
 
 from components.storage.listing import Known
@@ -82,13 +83,34 @@ class _PythonOperator(_Keeping, python_executor_operator.PythonExecutorOperator)
 
 
 class _BeamOperator(_Keeping, beam_executor_operator.BeamExecutorOperator):
-    """For executors that run Beam."""
+    """For executors that run Beam; `arguments` say where."""
+
+    def __init__(
+        self,
+        executor_spec: message.Message,
+        platform_config: message.Message | None = None,
+        *,
+        arguments: Sequence[placeholder_pb2.PlaceholderExpression] = (),
+    ) -> None:
+        super().__init__(executor_spec, platform_config)
+        self.beam_pipeline_args.extend(arguments)
 
 
-OPERATORS: Mapping[Any, Any] = {
-    executable_spec_pb2.PythonClassExecutableSpec: _PythonOperator,
-    executable_spec_pb2.BeamExecutableSpec: _BeamOperator,
-}
+def apart(executor: message.Message | None) -> tuple[message.Message | None, Mapping[Any, Any]]:
+    """Takes what says where Beam runs out of an executor's specification, and hands it to the operator instead.
+
+    A specification is part of the key, and what comes out is the same wherever it is computed.
+
+    Returns:
+        The specification without, and what runs executors, by the kind of their specification.
+    """
+    beam = executable_spec_pb2.BeamExecutableSpec
+    operators = {executable_spec_pb2.PythonClassExecutableSpec: _PythonOperator, beam: _BeamOperator}
+    if not isinstance(executor, beam):
+        return executor, operators
+    anywhere = beam(python_executor_spec=executor.python_executor_spec)
+    arguments = executor.beam_pipeline_args_placeholders
+    return anywhere, {**operators, beam: functools.partial(_BeamOperator, arguments=arguments)}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ TFX = frozenset({"tfx_bsl", "tensorflow", "tensorflow_data_validation", "tensorf
 INSTALLED = frozenset(Path(path).resolve() for path in sysconfig.get_paths().values())
 
 # They check, draw and carry; what a node computes is the same with another version.
-NEUTRAL = frozenset({"fsspec", "grpc", "httpx", "matplotlib", "mlflow", "pydantic"})
+NEUTRAL = frozenset({"fsspec", "grpc", "httpx", "matplotlib", "mlflow", "psutil", "pydantic"})
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ def launch(pipeline_ir: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.Co
     if node_id not in nodes:
         raise SlipwayError(f"Expected one of the nodes {', '.join(nodes)}, got {node_id!r}.")
     deployment = runner_utils.extract_local_deployment_config(pipeline_ir)
-    executor = runner_utils.extract_executor_spec(deployment, node_id)
+    executor, operators = cache.apart(runner_utils.extract_executor_spec(deployment, node_id))
     _check_not_overtaken(connection, nodes, node_id)
     attempt, lookup, code = _attempt(connection, pipeline_ir, nodes[node_id], executor)
     prepared = launcher.Launcher(
@@ -222,7 +222,7 @@ def launch(pipeline_ir: pipeline_pb2.Pipeline, node_id: str, connection: mlmd.Co
         pipeline_runtime_spec=pipeline_ir.runtime_spec,
         executor_spec=executor,
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-        custom_executor_operators=cache.OPERATORS,
+        custom_executor_operators=operators,
     )
     with runtime.keyed(lookup.key, code):
         launched = prepared.launch()

@@ -12,9 +12,10 @@ from typing import Any
 
 from components import records
 from components.families.image.data import RecordSettings
-from components.families.image.pixels import IMAGE, decode_sent, decode_stored, scale
+from components.families.image.pixels import IMAGE, decode_sent, decode_stored, decode_to_bytes, scale
 from components.families.image.settings import NetworkSettings
 from components.families.interface import Learnt
+from components.input_pipeline.batches import batches
 from components.keras import keras, tf
 
 PARSED = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
@@ -40,11 +41,16 @@ def dataset(
 
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         parsed = tf.io.parse_example(serialized, {**PARSED, records.LABEL: label})
-        return scale(decode_stored(parsed[IMAGE], record.image)), parsed[records.LABEL]
+        return decode_to_bytes(parsed[IMAGE], record.image), parsed[records.LABEL]
 
-    return records.batches(
+    @tf.autograph.experimental.do_not_convert
+    def scaled(images: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return scale(images), *others
+
+    data = batches(
         examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed, weighted=weighted
     )
+    return data.map(scaled, tf.data.AUTOTUNE)
 
 
 def _cnn(image: Any, settings: NetworkSettings, seed: int) -> Any:

@@ -26,8 +26,13 @@ def decode_stored(image_bytes: tf.Tensor, size: ImageSettings) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: If an element is no such image (when the graph runs).
     """
-    decoded = tf.map_fn(lambda each: decode_one(each, size), image_bytes, fn_output_signature=tf.uint8)
-    return tf.cast(decoded, tf.float32)
+    return tf.cast(decode_to_bytes(image_bytes, size), tf.float32)
+
+
+def decode_to_bytes(image_bytes: tf.Tensor, size: ImageSettings) -> tf.Tensor:
+    """Decodes images as `decode_stored` does: uint8 `[n, height, width, channels]`."""
+    signature = tf.TensorSpec([size.height, size.width, size.channels], tf.uint8)
+    return tf.map_fn(lambda each: decode_one(each, size), image_bytes, fn_output_signature=signature)
 
 
 def decode_one(encoded: tf.Tensor, size: ImageSettings) -> tf.Tensor:
@@ -102,8 +107,8 @@ def resized(image: tf.Tensor, size: ImageSettings) -> tf.Tensor:
 
 
 def scale(images: tf.Tensor) -> tf.Tensor:
-    """Maps raw intensities, float32 in [0, 255], to the model's range [0, 1]."""
-    return images / MAX_INTENSITY
+    """Maps raw intensities, float32 in [0, 255] or uint8, to the model's range [0, 1], float32."""
+    return tf.cast(images, tf.float32) / MAX_INTENSITY
 
 
 def file_of(example: tf.train.Example) -> bytes:

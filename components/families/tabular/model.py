@@ -19,6 +19,7 @@ from components import records
 from components.families.interface import Learnt
 from components.families.tabular.data import RecordSettings
 from components.families.tabular.settings import NetworkSettings
+from components.input_pipeline.batches import batches
 from components.keras import keras, tf
 
 
@@ -61,7 +62,7 @@ def dataset(
         parsed = tf.io.parse_example(serialized, {**_parsed(record), records.LABEL: label})
         return _normalised(parsed, record, learnt), parsed[records.LABEL]
 
-    return records.batches(
+    return batches(
         examples_dir, split, parse, batch_size=batch_size, shuffle_seed=shuffle_seed, weighted=weighted
     )
 

@@ -1,7 +1,9 @@
+import apache_beam as beam
+import numpy as np
 import pytest
 
 from components import records
-from components.augmentation import balance
+from components.augmentation import balance, gathering
 from components.augmentation.augment import augment
 from components.families.image import augmentation
 from components.families.image.data import ImageSettings, RecordSettings
@@ -12,6 +14,10 @@ from contract.errors import DataError, SettingsError
 
 COUNTS = {"rare": 20, "common": 300, "other": 80}
 TARGET = TargetSettings(classes=[*COUNTS, "absent"])
+
+
+def direct():
+    return beam.Pipeline(runner="FnApiRunner")
 
 
 def examples(counts=COUNTS):
@@ -25,7 +31,8 @@ def examples(counts=COUNTS):
 def planned(shares, factor=3, originals=None, **more):
     settings = AugmentationSettings(factor=factor, balance=shares, **more)
     wanted = balance.targets(labels, TARGET, settings)
-    return balance.Copies(examples() if originals is None else originals, wanted, settings)
+    ranks = balance.ranks(examples() if originals is None else originals, wanted, settings)
+    return balance.Copies(ranks, wanted, settings)
 
 
 def turns(plan, originals):
@@ -91,6 +98,22 @@ def test_which_records_get_one_more_depends_on_the_seed_and_not_on_the_order():
     assert copies(planned(shares), examples()) != copies(planned(shares, seed=5), examples())
 
 
+def test_ranks_are_gathered_from_all_files_and_a_label_may_be_missing_in_one(tmp_path):
+    settings = AugmentationSettings(balance={"rare": 0.3, "absent": 0.1})
+    wanted = balance.targets(labels, TARGET, settings)
+    serialized = [each.SerializeToString() for each in examples()]  # the rare ones come first
+    folder = tmp_path / "Split-train"
+    folder.mkdir()
+    for number, part in enumerate((serialized[:100], serialized[100:])):
+        records.write_file(folder / records.shard_name(number, 2), part)
+
+    found = gathering.ranks(str(tmp_path), wanted, settings, pipeline=direct(), shared_dir=str(tmp_path))
+    at_once = balance.ranks(examples(), wanted, settings)
+    assert found.keys() == at_once.keys()
+    assert all(np.array_equal(found[group], at_once[group]) for group in found)
+    assert [path.name for path in tmp_path.iterdir()] == ["Split-train"]
+
+
 def test_a_share_that_copies_cannot_bring_about_is_refused_with_the_factor_that_can():
     with pytest.raises(
         SettingsError, match=r"augment.factor: expected at least 2, got 1: the labels that are not"
@@ -129,9 +152,16 @@ def test_the_written_train_split_has_the_shares_and_every_copy_is_another_one(ex
     settings = AugmentationSettings(factor=3, balance={"dark": 0.8})
     target = TargetSettings(classes=["dark", "light"])
     wanted = balance.targets(labels, target, settings)
-    plan = balance.Copies(records.read_split(examples_dir, "train"), wanted, settings)
-    record = RecordSettings(image=ImageSettings(height=8, width=8, channels=1))
-    augment(augmentation, str(examples_dir), str(tmp_path), record=record, settings=settings, copies=plan)
+    ranks = gathering.ranks(str(examples_dir), wanted, settings, pipeline=direct(), shared_dir=str(tmp_path))
+    augment(
+        augmentation,
+        str(examples_dir),
+        str(tmp_path),
+        record=RecordSettings(image=ImageSettings(height=8, width=8, channels=1)),
+        settings=settings,
+        copies=balance.Copies(ranks, wanted, settings),
+        pipeline=direct(),
+    )
 
     written = list(records.read_split(tmp_path, "train"))
     before = records.count(examples_dir, "train")

@@ -5,6 +5,7 @@ import shutil
 from itertools import groupby
 from types import SimpleNamespace
 
+import apache_beam as beam
 import pytest
 
 from components import records
@@ -231,7 +232,14 @@ def test_a_file_name_that_is_not_utf_8_is_a_record_like_any_other(image_folder, 
     assert run(odd, tmp_path, classes, expected_digest=digest(odd)).quarantined.keys() == {r"dark/\xfe.png"}
     stored = set().union(*(ids(tmp_path / "examples", split) for split in records.SPLITS))
     assert {r"dark/\xff.png", r"dark/\\xff.png"} < stored, "two files, two ids"
-    facts = facts_of(str(tmp_path / "examples"), image_facts, label_facts, folder(odd))
+    facts = facts_of(
+        str(tmp_path / "examples"),
+        image_facts,
+        label_facts,
+        folder(odd),
+        pipeline=beam.Pipeline(runner="FnApiRunner"),
+        shared_dir=str(tmp_path),
+    )
     assert r"dark/\xff.png" in set(facts.id)
     (line,) = (tmp_path / "quarantine/quarantine.jsonl").read_text().splitlines()
     assert json.loads(line)["id"] == r"dark/\xfe.png"

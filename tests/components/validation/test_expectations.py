@@ -1,3 +1,4 @@
+import apache_beam as beam
 import pandas as pd
 import pytest
 
@@ -27,7 +28,14 @@ def check(facts, tmp_path, **settings):
 
 
 def read(examples_dir):
-    return facts_of(str(examples_dir), of_images, of_labels, RECORD)
+    return facts_of(
+        str(examples_dir),
+        of_images,
+        of_labels,
+        RECORD,
+        pipeline=beam.Pipeline(runner="FnApiRunner"),
+        shared_dir=str(examples_dir),
+    )
 
 
 @pytest.fixture(scope="module")

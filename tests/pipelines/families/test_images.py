@@ -20,7 +20,9 @@ augment:
 train: {{epochs: 3, batch_size: 16, learning_rate: 0.01, filters: 4, dense_units: 4}}
 evaluate: {{min_accuracy: 0.6, min_slice_accuracy: 0}}
 compress: {{prune_epochs: 1, quantize_epochs: 1, max_accuracy_drop: 1}}
+beam: {{options: [{options}]}}
 """
+THREADS = "--direct_running_mode=multi_threading, --direct_num_workers=2"
 
 
 @pytest.fixture
@@ -34,15 +36,17 @@ def configured(tmp_path, monkeypatch):
     (tmp_path / "configs").mkdir()
     monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path / "configs"))
 
-    def configured(operation):
-        text = YAML.format(path=tmp_path / "images", operation=operation)
+    def configured(operation, options=""):
+        text = YAML.format(path=tmp_path / "images", operation=operation, options=options)
         (tmp_path / "configs" / "shades.yaml").write_text(text)
 
     return configured
 
 
 @pytest.mark.e2e
-def test_a_policy_is_applied_while_training_and_another_one_trains_anew(configured, state, run_real_nodes):
+def test_a_policy_is_applied_while_training_and_another_one_trains_anew_wherever_beam_runs(
+    configured, state, run_real_nodes
+):
     configured("flip")
     first = run_real_nodes("evaluate_compressed", "shades", "first")
     assert {result.state for result in first.values()} == {"succeeded"}
@@ -50,9 +54,10 @@ def test_a_policy_is_applied_while_training_and_another_one_trains_anew(configur
     assert first["augment"].metrics["records_train"] == pytest.approx(2 * records, abs=1)
     assert first["train"].metrics["epochs_trained"] == 3
 
+    configured("flip", THREADS)
     again = run_real_nodes("evaluate_compressed", "shades", "again")
     assert {node for node, result in again.items() if not result.cached} == set()
 
-    configured("rotate")
+    configured("rotate", THREADS)
     other = run_real_nodes("train", "shades", "other")
     assert {node for node, result in other.items() if not result.cached} == {"augment", "train"}

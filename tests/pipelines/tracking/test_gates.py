@@ -27,8 +27,10 @@ from components.tasks.classification.settings import EvaluationSettings
 from components.tasks.classification.target import TargetSettings
 from contract.errors import SettingsError
 from contract.run_folder import FAILED, SUCCEEDED, NodeResult
-from pipelines.definition import arguments, config, manifest
+from pipelines.definition import config, manifest
 from pipelines.definition import pipeline as wiring
+from pipelines.definition.beam.arguments import of_beam
+from pipelines.definition.beam.settings import BeamSettings
 from pipelines.execution.tracked_node import parent_judged_by
 
 TARGET = TargetSettings(classes=["dark", "light"])
@@ -105,7 +107,7 @@ def evaluate(examples, tmp_path):
         evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
         evaluation.uri, blessing.uri = str(tmp_path / "evaluation"), str(tmp_path / "blessing")
         gates = gates_of.of_candidate(settings, TARGET, has_baseline=live is not None)
-        Executor(BaseBeamExecutor.Context(beam_pipeline_args=arguments.BEAM_ARGS)).Do(
+        Executor(BaseBeamExecutor.Context(beam_pipeline_args=of_beam(BeamSettings()))).Do(
             {"model": [candidate], "examples": [examples]} | ({"baseline_model": [live]} if live else {}),
             {"evaluation": [evaluation], "blessing": [blessing]},
             {"eval_config": json_format.MessageToJson(gates), "example_splits": '["test"]'},

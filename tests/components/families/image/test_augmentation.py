@@ -1,6 +1,7 @@
 import random
 from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,15 +14,22 @@ from components.families.image import augmentation, pixels
 from components.families.image.data import ImageSettings, RecordSettings
 from components.families.image.policy.operations import Brightness, Cutout, Noise, RandAugment, Rotate
 from components.families.image.settings import AugmentationSettings
+from pipelines.definition.beam.arguments import of_beam
+from pipelines.definition.beam.settings import BeamSettings
 
 RECORD = RecordSettings(image=ImageSettings(height=8, width=8, channels=1))
 RICH = AugmentationSettings(factor=3, operations=(Rotate(), Noise(), RandAugment(), Cutout()))
 
 
-def enlarged(examples_dir, folder, settings=RICH):
-    copies = balance.Copies([], balance.Targets({}, {}), settings)
+def enlarged(examples_dir, folder, settings=RICH, arguments=("--runner=FnApiRunner",)):
     return augment(
-        augmentation, str(examples_dir), str(folder), record=RECORD, settings=settings, copies=copies
+        augmentation,
+        str(examples_dir),
+        str(folder),
+        record=RECORD,
+        settings=settings,
+        copies=balance.Copies({}, balance.Targets({}, {}), settings),
+        pipeline=beam.Pipeline(argv=list(arguments)),
     )
 
 
@@ -93,8 +101,9 @@ def test_copies_are_byte_for_byte_the_same_in_any_number_of_files_and_any_order(
     mixed = random.Random(5).sample(originals, len(originals))  # noqa: S311
     enlarged(write(tmp_path / "mixed", mixed[third:], mixed[:third]), tmp_path / "of mixed")
 
-    files = [sorted((tmp_path / name / "Split-train").iterdir()) for name in ("of one", "of three")]
-    assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+    one, three = (list(records.read_serialized(tmp_path / name, "train")) for name in ("of one", "of three"))
+    assert one == three, "and in the same order: all originals, then the first copy of each"
+    assert [len(records.split_files(tmp_path / name, "train")) for name in ("of one", "of three")] == [3, 9]
     assert by_id(augmented) == by_id(tmp_path / "of one") == by_id(tmp_path / "of mixed")
 
 
@@ -103,6 +112,17 @@ def test_workers_that_share_the_records_make_the_same_copies_as_one_alone(origin
     for name, part in (("first", originals[:half]), ("second", originals[half:])):
         enlarged(write(tmp_path / name, part), tmp_path / f"of {name}")
     assert by_id(tmp_path / "of first") | by_id(tmp_path / "of second") == by_id(augmented)
+
+
+@pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
+def test_workers_of_beam_write_the_same_files_as_one_process(originals, augmented, tmp_path, mode):
+    half = len(originals) // 2
+    parts = write(tmp_path / "parts", originals[:half], originals[half:])
+    told = [*of_beam(BeamSettings()), f"--direct_running_mode={mode}", "--direct_num_workers=2"]
+    assert enlarged(parts, tmp_path / "of parts", arguments=told)["train"] == 3 * len(originals)
+    assert by_id(tmp_path / "of parts") == by_id(augmented)
+    assert len(records.split_files(tmp_path / "of parts", "train")) == 6
+    assert [path for path in (tmp_path / "of parts").rglob(".*")] == []
 
 
 def test_a_larger_factor_adds_copies_and_changes_none(examples_dir, augmented, tmp_path):

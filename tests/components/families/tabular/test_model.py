@@ -1,3 +1,4 @@
+import apache_beam as beam
 import numpy as np
 import pytest
 
@@ -142,7 +143,10 @@ def test_a_column_that_says_nothing_and_one_out_of_its_range_are_named(definitio
         suite = expectations.suite(settings, facts, definition.record, asked)
         return expectations.run(found, suite, docs_dir=tmp_path / "docs", run_name="test")
 
-    found = facts_of(examples_dir, facts, label_facts, definition.record)
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    found = facts_of(
+        examples_dir, facts, label_facts, definition.record, pipeline=pipeline, shared_dir=str(tmp_path)
+    )
     assert broken(found, **{"mean area": (0, 10_000)}) == []
     (sentence,) = broken(found.assign(mean_radius=1.0))
     assert sentence.startswith("expect_column_unique_value_count_to_be_between on mean_radius")

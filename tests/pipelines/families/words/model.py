@@ -2,6 +2,7 @@ from plugged.words.data import RecordSettings
 from plugged.words.settings import NetworkSettings
 
 from components import records
+from components.input_pipeline.batches import batches
 from components.keras import keras, tf
 
 __all__ = ["NetworkSettings", "RecordSettings", "build", "dataset", "inputs", "learn", "signatures"]
@@ -28,7 +29,7 @@ def dataset(examples_dir, split, record, learnt, *, label, **how):
         parsed = tf.io.parse_example(serialized, {**PARSED, records.LABEL: label})
         return counts(parsed["word"], record, learnt), parsed[records.LABEL]
 
-    return records.batches(examples_dir, split, parse, **how)
+    return batches(examples_dir, split, parse, **how)
 
 
 def build(record, head, settings, *, seed):
