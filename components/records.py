@@ -39,6 +39,11 @@ def id_of(item: tf.train.Example) -> str:
     return item.features.feature[ID].bytes_list.value[0].decode()
 
 
+def name_of_file(number: int, count: int) -> str:
+    """Returns what a file of a split is called, one of `count`, numbered from 0."""
+    return f"data_tfrecord-{number:05d}-of-{count:05d}.gz"
+
+
 def split_files(examples_dir: str | Path, split: str) -> list[str]:
     """Returns the gzip'd TFRecord files of one split of an Examples artifact, in order."""
     return sorted(str(path) for path in (Path(examples_dir) / f"Split-{split}").glob("*.gz"))
@@ -87,7 +92,7 @@ def write_serialized(
     per_shard = max(1, math.ceil(count / shards))
     written = 0
     for shard in range(shards):
-        path = folder / f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
+        path = folder / name_of_file(shard, shards)
         with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
             for item in examples if shard == shards - 1 else islice(examples, per_shard):
                 writer.write(item)

@@ -14,6 +14,7 @@ AT_ONCE = (
 
 IN_A_SLICE = 256  # files: enough that handing them over costs nothing beside reading them
 
+
 class File(NamedTuple):
     """A file that was read.
 
