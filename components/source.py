@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 
 SPLITS = ("train", "eval", "test")
@@ -89,14 +90,39 @@ class Entry(NamedTuple):
     etag: str = ""
 
 
+Slice = tuple[Any, ...]
+"""Records of a source that are read together, by what `Source.read` is told of them: names of files, a range. It is
+small, and can be pickled."""
+
+
+def whole(settings: Any) -> Iterator[Slice]:
+    """Yields the one slice that is all of a source."""
+    yield ()
+
+
+def cut(items: Iterable[Any], size: int) -> Iterator[Slice]:
+    """Yields slices of so many items each, of which `Source.read` is told as a tuple."""
+    left = iter(items)
+    while some := tuple(islice(left, size)):
+        yield (some,)
+
+
 @dataclass(frozen=True)
 class Source:
-    """Where records come from; both take the family's `DataSettings`.
+    """Where records come from; all take the family's `DataSettings`.
 
     Attributes:
-        records: Yields the records; it decides nothing about their quality.
-        files: Lists exactly the files that `records` reads, in any order; none where it makes up its records.
+        read: Yields the records of a slice, whose members it takes behind the settings; it decides nothing about their
+            quality. Whoever reaches the files can read a slice, in whatever process.
+        files: Lists exactly the files that are read, in any order; none where it makes up its records.
+        slices: Yields the slices, always the same ones of the same data. All is in one where this is left out.
     """
 
-    records: Callable[[Any], Iterator[RawRecord]]
+    read: Callable[..., Iterator[RawRecord]]
     files: Callable[[Any], Iterable[Entry]]
+    slices: Callable[[Any], Iterable[Slice]] = whole
+
+    def records(self, settings: Any) -> Iterator[RawRecord]:
+        """Yields all records, slice by slice."""
+        for each in self.slices(settings):
+            yield from self.read(settings, *each)

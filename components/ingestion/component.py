@@ -7,20 +7,22 @@ import json
 import logging
 from pathlib import Path
 
+import apache_beam as beam
 from tfx import v1 as tfx
 
 from components import plugins, records, runtime
 from components.artifacts import Quarantine, Report
 from components.families import interface as families
 from components.ingestion import parts
-from components.ingestion.gather import Usable
 from components.ingestion.ingest import ingest
 from components.ingestion.quarantine import LISTING
 from components.ingestion.quarantine_page import publish
+from components.ingestion.usable import Usable
 from components.tasks import interface as tasks
 from contract.errors import DataError
 
 Examples = tfx.types.standard_artifacts.Examples
+BeamComponentParameter = tfx.dsl.components.BeamComponentParameter
 OutputArtifact = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
 
@@ -35,7 +37,7 @@ def _describe(examples: Examples, wanted: list[parts.Part]) -> None:
     examples.set_string_custom_property("newest_span", wanted[-1].span)
 
 
-@tfx.dsl.components.component
+@tfx.dsl.components.component(use_beam=True)
 def RecordExampleGen(
     examples: OutputArtifact[Examples],
     quarantine: OutputArtifact[Quarantine],
@@ -47,6 +49,7 @@ def RecordExampleGen(
     target: Parameter[str],
     source: Parameter[str],
     spans_dir: Parameter[str],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Reads labelled records into tf.Examples; unusable ones go to quarantine with a reason each.
 
@@ -62,6 +65,8 @@ def RecordExampleGen(
         target: The task's `TargetSettings` as JSON.
         source: What to read, as `parts.to_json` writes it; its digests make the cache notice new data.
         spans_dir: Keeps what was made of each span.
+        beam_pipeline: Its runner and options say where the work is done; TFX makes it, of the pipeline's
+            `beam_pipeline_args`.
 
     Raises:
         DataError: If the data is not that of `source`, or cannot be used.
@@ -79,6 +84,7 @@ def RecordExampleGen(
         result = ingest(
             usable,
             wanted,
+            beam_pipeline,
             examples_dir=Path(examples.uri),
             quarantine_dir=Path(quarantine.uri),
             spans_dir=Path(spans_dir),

@@ -1,143 +1,125 @@
-"""Reads the records of one part, makes examples of them, and sets aside what cannot be used."""
+"""Reads parts of a source, and makes a harvest of each: a Beam pipeline, and another one for what is disputed."""
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
 
-from components import records
-from components.families.interface import Ingestion, Sources
-from components.families.sections import DataSettings
+import apache_beam as beam
+
 from components.ingestion import harvest, quarantine, reading
-from components.ingestion.harvest import Counts, Harvest, Row
+from components.ingestion.harvest import Counts, Harvest
 from components.ingestion.parts import Part
-from components.ingestion.split import split_of
-from components.source import RawRecord, UnusableRecordError, weight_of
-from components.tasks.interface import Labels
-from contract.errors import DataError
+from components.ingestion.transforms.elements import PACKED, Chosen, Draft, Examined, Resolved
+from components.ingestion.transforms.examine import (
+    ASIDE,
+    EXAMINED,
+    SLICES,
+    Examine,
+    SetAside,
+    check_unchanged,
+)
+from components.ingestion.transforms.resolve import Resolve
+from components.ingestion.transforms.running import note, noted, running
+from components.ingestion.usable import Usable
+
+SLICES_IN_A_RANGE = 256  # whose rows one worker holds at a time: some ten thousand
 
 
-@dataclass(frozen=True)
-class Usable:
-    """Makes examples of the records of one pipeline.
+def gather(usable: Usable, folders: Mapping[Part, Path], like: beam.Pipeline, scratch: Path) -> None:
+    """Reads all records of parts; the harvest of each is in its folder then.
 
-    Attributes:
-        sources: Where records come from.
-        family: What a record is.
-        task: What a label is.
-        settings: The family's `DataSettings`.
-        target: The task's `TargetSettings`.
+    Args:
+        usable: The source, and how its records become examples.
+        folders: By part.
+        like: A pipeline whose runner and options are taken.
+        scratch: Folder that all workers reach, and nobody else.
+
+    Raises:
+        DataError: If the records of a part are not those of its digest. The harvests before it are there all the same.
     """
-
-    sources: Sources
-    family: Ingestion
-    task: Labels
-    settings: DataSettings
-    target: Any
-
-    def of(self, part: Part) -> DataSettings:
-        """Returns where the records of a part come from, as the family's sources are told."""
-        return self.settings.model_copy(update={"path": part.path, "spans": None})
-
-    def key(self, part: Part, code: str) -> str:
-        """Returns what decides how the records of a part become examples, as a SHA-256.
-
-        Args:
-            part: In it, the digest of the records.
-            code: What reads them.
-        """
-        settings = self.settings.model_dump(
-            mode="json", exclude={"path", "spans", "max_quarantined_fraction"}
-        )
-        decisive = [part.span, part.digest, settings, self.target.model_dump(mode="json"), code]
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-
-    def example(self, record: RawRecord, name: str) -> records.tf.train.Example:
-        """Returns the example of a record.
-
-        Args:
-            record: As its source has it.
-            name: Its id among all parts.
-
-        Raises:
-            UnusableRecordError: If it cannot be used; the text says why.
-        """
-        if record.problem:
-            raise UnusableRecordError(record.problem)
-        label = self.task.encode(record.label, self.target)
-        features = self.family.features(record, self.settings)
-        if record.weight is not None:
-            features = {**features, records.WEIGHT: records.of_float(weight_of(record.weight))}
-        return records.example(features, label, name)
+    begun: dict[Part, Path] = {}
+    try:
+        for part, folder in folders.items():
+            begun[part] = harvest.begin(folder).folder
+            quarantine.prepare(begun[part] / ASIDE)
+        drafts, chosen = _cut(usable, begun, scratch)
+        found = _examined(usable, drafts, chosen, like, scratch)
+        again = _set_aside(usable, drafts, chosen, found, like, scratch)
+        for number, draft in enumerate(drafts):
+            _seal(draft, [each for each in found + again if each.draft == number])
+            harvest.finish(Harvest(draft.folder), folders[draft.part])
+    finally:
+        for draft_folder in begun.values():
+            shutil.rmtree(draft_folder, ignore_errors=True)
 
 
-class Gathering:
-    """Gathers the records of one part."""
-
-    def __init__(self, usable: Usable, part: Part) -> None:
-        self.usable, self.part = usable, part
-        self.rows: dict[bytes, Row] = {}
-        self.read = self.quarantined = self.duplicates = 0
-
-    def into(self, folder: Path) -> None:
-        """Reads all records; the harvest of them is in `folder` then.
-
-        Raises:
-            DataError: If they are not those of the part's digest.
-        """
-        digest = reading.Digest()
-        with (folder / harvest.EXAMPLES).open("wb") as file, quarantine.opened(folder) as self.unusable:
-            for record in reading.read(self.usable.sources, self.usable.of(self.part)):
-                digest.add(record)
-                self.read += 1
-                name = self.part.name_of(record.id)
-                try:
-                    example = self.usable.example(record, name)
-                except UnusableRecordError as error:
-                    self._set_aside(record, name, str(error))
-                else:
-                    self._take(record, name, example.SerializeToString(deterministic=True), file)
-        _check_unchanged(self.part, str(digest))
-        with (folder / harvest.INDEX).open("w") as index:
-            index.writelines(json.dumps(row) + "\n" for row in self.rows.values())
-        counts = Counts(self.read, self.quarantined, self.duplicates)
-        Harvest(folder).seal(counts)
-
-    def _take(self, record: RawRecord, name: str, example: bytes, file: IO[bytes]) -> None:
-        known = self.rows.get(record.content_hash)
-        if known and (known.label != record.label or not known.split):
-            self._dispute(record, name, known)
-            return
-        if known:
-            self.duplicates += 1
-            if known.id < name:  # of several, whatever their order, the first by name
-                return
-        split = record.split or split_of(record.content_hash, self.usable.settings)
-        content = record.content_hash.hex()
-        self.rows[record.content_hash] = Row(content, name, record.label, split, file.tell(), len(example))
-        file.write(example)
-
-    def _dispute(self, record: RawRecord, name: str, known: Row) -> None:
-        """Nobody knows which of several labels of a content is right: none of its records is learned from."""
-        if known.split:
-            self._set_aside(replace(record, label=known.label), known.id, _conflict(record.label, name))
-            self.rows[record.content_hash] = known._replace(split="")
-        self._set_aside(record, name, _conflict(known.label, known.id))
-
-    def _set_aside(self, record: RawRecord, name: str, reason: str) -> None:
-        self.unusable.add(replace(record, id=name), reason)
-        self.quarantined += 1
+def _cut(usable: Usable, begun: Mapping[Part, Path], scratch: Path) -> tuple[list[Draft], list[Chosen]]:
+    """Writes down all slices: what workers are told stays small, however many names of files there are."""
+    drafts, chosen = list[Draft](), list[Chosen]()
+    with (scratch / SLICES).open("xb") as file:
+        for number, (part, folder) in enumerate(begun.items()):
+            before = len(chosen)
+            for place, members in enumerate(usable.slices(part)):
+                packed = PACKED.encode(members)
+                chosen.append(Chosen(number, place, file.tell(), len(packed)))
+                file.write(packed)
+            drafts.append(Draft(part, folder, 1 + (len(chosen) - before) // SLICES_IN_A_RANGE))
+    return drafts, chosen
 
 
-def _conflict(label: str, other: str) -> str:
-    return f"expected one label for the same content, got {label!r} too, by {other}"
+def _examined(
+    usable: Usable, drafts: Sequence[Draft], chosen: Sequence[Chosen], like: beam.Pipeline, scratch: Path
+) -> list[Examined | Resolved]:
+    path = scratch / "examined"
+    with running(like, scratch) as pipeline:
+        slices = pipeline | "Slices" >> beam.Create([tuple(each) for each in chosen])
+        examine = beam.ParDo(Examine(usable, drafts, scratch)).with_outputs(EXAMINED, main="rows")
+        examined = slices | "Examine" >> examine
+        by_content = examined.rows | "By content" >> beam.GroupByKey()
+        resolved = by_content | "Resolve" >> beam.ParDo(Resolve(drafts))
+        note((examined[EXAMINED], resolved) | "All" >> beam.Flatten(), path)
+    return noted(path)
 
 
-def _check_unchanged(part: Part, read: str) -> None:
-    if read != part.digest:
-        raise DataError(
-            f"Expected the data that this run was prepared for, digest {part.digest[:12]}, in "
-            f"{part.path or 'the source'}, and read digest {read[:12]}: it changed after `prepare` or while it was "
-            "read. Clear `ingest`, which takes the data as it is now."
-        )
+def _set_aside(
+    usable: Usable,
+    drafts: Sequence[Draft],
+    chosen: Sequence[Chosen],
+    found: Sequence[Examined | Resolved],
+    like: beam.Pipeline,
+    scratch: Path,
+) -> list[Examined]:
+    reasons = defaultdict[tuple[int, int], dict[str, str]](dict)
+    for each in found:
+        for dispute in each.disputes if isinstance(each, Resolved) else ():
+            reasons[each.draft, dispute.number][dispute.id] = dispute.reason
+    if not reasons:
+        return []
+    path = scratch / "disputed"
+    digests = {(each.draft, each.number): each.digest for each in found if isinstance(each, Examined)}
+    elements = [
+        PACKED.encode((each, digests[each[:2]], reasons[each[:2]])) for each in chosen if each[:2] in reasons
+    ]
+    with running(like, scratch) as pipeline:
+        slices = pipeline | "Slices" >> beam.Create(elements)
+        note(slices | "Set aside" >> beam.ParDo(SetAside(usable, drafts, scratch)), path)
+    return noted(path)
+
+
+def _seal(draft: Draft, found: Sequence[Examined | Resolved]) -> None:
+    examined = sorted(each for each in found if isinstance(each, Examined))
+    first = [each for each in examined if not each.again]
+    check_unchanged(draft.part, draft.part.digest, reading.combined(each.digest for each in first))
+    resolved = [each for each in found if isinstance(each, Resolved)]
+    made = Harvest(draft.folder)
+    for place in set(range(draft.ranges)) - {each.place for each in resolved}:
+        made.write_rows(place, draft.ranges, ())
+    quarantine.join(draft.folder / ASIDE, [each.aside for each in examined if each.quarantined], draft.folder)
+    counts = Counts(
+        read=sum(each.read for each in first),
+        quarantined=sum(each.quarantined for each in examined),
+        duplicates=sum(each.duplicates for each in resolved),
+        size=sum(each.size for each in resolved),
+    )
+    made.seal(counts, frozenset[str]().union(*(each.files for each in resolved)))

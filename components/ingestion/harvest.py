@@ -1,7 +1,7 @@
 """What ingestion made of one part: its examples, where each lies, and what could not be used.
 
-    examples         serialized tf.Examples, one after the other
-    index.jsonl      a `Row` for each content, in no order
+    examples-*       serialized tf.Examples, one after the other
+    index-*.jsonl    a `Row` for each content, in the order of the contents: a file for each range of their hashes
     quarantine.jsonl what could not be used: see `quarantine.opened`
     harvest.json     counts, the digests of these files, and the folder that they are for; written last
 
@@ -13,8 +13,8 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +24,8 @@ from contract import files
 
 logger = logging.getLogger(__name__)
 
-EXAMPLES = "examples"
-INDEX = "index.jsonl"
+EXAMPLES = "examples-"
+INDEX = "index-"
 HARVEST = "harvest.json"
 
 
@@ -37,6 +37,7 @@ class Row(NamedTuple):
         id: Of the record.
         label: As the source has it.
         split: Of the example; empty for content that has several labels, which nobody learns from.
+        file: That it lies in.
         start: Bytes before it.
         length: Its bytes.
     """
@@ -45,21 +46,35 @@ class Row(NamedTuple):
     id: str
     label: str
     split: str
+    file: str
     start: int
     length: int
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many records were read, and of these set aside, or the same as another under the same label."""
+    """How much there is.
+
+    Attributes:
+        read: Records.
+        quarantined: Of these, how many were set aside.
+        duplicates: Of these, how many are the same as another under the same label.
+        size: Bytes of the examples in the index.
+    """
 
     read: int
     quarantined: int
     duplicates: int
+    size: int
 
 
 class AlteredError(Exception):
     """A harvest that was kept is not what it was when it was made; the text names the file."""
+
+
+def range_of(content: str, ranges: int) -> int:
+    """Returns which of so many equal ranges of hashes a content is in, from 0."""
+    return int(content[:16], 16) * ranges >> 64
 
 
 @dataclass(frozen=True)
@@ -68,19 +83,44 @@ class Harvest:
 
     folder: Path
 
-    def rows(self) -> Iterator[Row]:
-        """Yields where each example lies."""
-        with (self.folder / INDEX).open() as lines:
-            for line in lines:
-                yield Row(*json.loads(line))
+    def write_rows(self, number: int, of: int, rows: Iterable[Row]) -> None:
+        """Writes the index of one of several ranges of hashes.
+
+        Args:
+            number: Of the range, from 0.
+            of: How many ranges there are.
+            rows: In the order of the contents.
+        """
+        path = self.folder / f"{INDEX}{number:05d}-of-{of:05d}.jsonl"
+        files.write(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def rows(self, number: int, of: int) -> Iterator[Row]:
+        """Yields where each example of a range of hashes lies, in the order of the contents: see `write_rows`."""
+        every = sorted(self.folder.glob(f"{INDEX}*"))
+        first, last = number * len(every) // of, ((number + 1) * len(every) - 1) // of
+        for path in every[first : last + 1]:
+            with path.open() as lines:
+                for line in lines:
+                    row = Row(*json.loads(line))
+                    if range_of(row.content, of) == number:
+                        yield row
 
     def counts(self) -> Counts:
-        """Returns how many records there were."""
+        """Returns how much there is."""
         return Counts(**json.loads((self.folder / HARVEST).read_text())["counts"])
 
-    def seal(self, counts: Counts) -> None:
-        """Says that all is there."""
-        digests = {name: files.sha256(self.folder / name) for name in (EXAMPLES, INDEX, quarantine.LISTING)}
+    def seal(self, counts: Counts, examples: Iterable[str]) -> None:
+        """Says that all is there.
+
+        Args:
+            counts: Of the records.
+            examples: The files that rows lie in; any other goes, which whoever was stopped has left.
+        """
+        kept = {*examples, quarantine.LISTING, *(path.name for path in self.folder.glob(f"{INDEX}*"))}
+        for path in self.folder.glob(f"{EXAMPLES}*"):
+            if path.name not in kept:
+                path.unlink()
+        digests = {name: files.sha256(self.folder / name) for name in sorted(kept)}
         noted = {"counts": asdict(counts), "digests": digests, "of": self._key}
         (self.folder / HARVEST).write_text(json.dumps(noted))
 
@@ -106,51 +146,42 @@ class Harvest:
         if altered:
             raise AlteredError(f"{self.folder / altered[0]} has been altered")
 
-    @contextmanager
-    def examples(self) -> Iterator[Callable[[Row], bytes]]:
-        """Yields what reads one serialized example."""
-        with (self.folder / EXAMPLES).open("rb") as file:
-
-            def read(row: Row) -> bytes:
-                file.seek(row.start)
-                return file.read(row.length)
-
-            yield read
-
-
-def kept(folder: Path, make: Callable[[Path], None]) -> tuple[Harvest, bool]:
-    """Returns the harvest under a folder's name, made where there is none that can be used, and whether it was made.
-
-    Of two that make it at once, both have it. Whoever is killed leaves a hidden folder that nobody takes for a harvest.
-
-    Args:
-        folder: Its name says what it is of.
-        make: Writes and seals it in an empty folder.
-    """
-    found = Harvest(folder)
-    # Retention goes by when it was of use. Before it is read, so that it stays meanwhile.
-    with suppress(FileNotFoundError):
-        os.utime(folder)
-    if folder.is_dir():
+    def is_usable(self) -> bool:
+        """Returns whether it is there, and what it was when it was made; drops it where it is not."""
+        with suppress(FileNotFoundError):
+            # Retention goes by when it was of use. Before it is read, so that it stays meanwhile.
+            os.utime(self.folder)
+        if not self.folder.is_dir():
+            return False
         try:
-            found.check()
+            self.check()
         except AlteredError as error:
             logger.warning("A span is read again: %s", error)
-            drop(found)
-        else:
-            return found, False
-    folder.parent.mkdir(parents=True, exist_ok=True)
+            drop(self)
+            return False
+        return True
+
+
+def begin(folder: Path) -> Harvest:
+    """Returns a harvest to be made, which nobody else sees.
+
+    Whoever is killed leaves a hidden folder that nobody takes for a harvest.
+
+    Args:
+        folder: Where it will be; its name says what it is of.
+    """
     draft = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
-    draft.mkdir()
+    draft.mkdir(parents=True)
+    return Harvest(draft)
+
+
+def finish(made: Harvest, folder: Path) -> None:
+    """Puts a harvest that is sealed where it belongs; of two that were made at once, either."""
     try:
-        make(draft)
-        draft.rename(folder)
+        made.folder.rename(folder)
     except OSError:
         if not folder.is_dir():  # where it is one, somebody else was first
             raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return found, True
 
 
 def drop(found: Harvest) -> None:

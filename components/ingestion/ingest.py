@@ -1,18 +1,21 @@
 """Reads a source part by part, and writes one set of splits of what can be used."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import apache_beam as beam
+
 from components import report
 from components.families.sections import DataSettings
-from components.ingestion import harvest, quarantine, split
-from components.ingestion.gather import Gathering, Usable
+from components.ingestion import quarantine, split
+from components.ingestion.gather import gather
+from components.ingestion.harvest import Harvest
 from components.ingestion.merge import merge
 from components.ingestion.parts import Part
+from components.ingestion.usable import Usable
 from contract.errors import DataError
 
 
@@ -76,19 +79,21 @@ def _check_outcome(result: IngestionResult, settings: DataSettings) -> None:
 def ingest(
     usable: Usable,
     parts: Sequence[Part],
+    like: beam.Pipeline,
     *,
     examples_dir: Path,
     quarantine_dir: Path,
     spans_dir: Path,
     code: str = "",
 ) -> IngestionResult:
-    """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples: see `Merged.write`.
+    """Writes `Split-train`, `Split-eval` and `Split-test` as gzip'd TFRecords of tf.Examples: see `merge`.
 
     A span that an earlier run has read, as it is now and with the same code and settings, is not read again.
 
     Args:
         usable: The source, and how its records become examples.
         parts: What to read, the oldest first.
+        like: A Beam pipeline whose runner and options are taken. All workers reach the three folders.
         examples_dir: Folder of the Examples artifact.
         quarantine_dir: Gets the unusable records: see `quarantine.opened`.
         spans_dir: Keeps what was made of each span.
@@ -100,20 +105,19 @@ def ingest(
     """
     for folder in (examples_dir, quarantine_dir):
         folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=examples_dir, prefix=".") as scratch:
-        harvests, read = [], []
-        for part in parts:
-            kept_as = spans_dir / f"{part.span}-{usable.key(part, code)[:32]}"
-            folder = kept_as if part.span else Path(scratch, "all")
-            found, is_new = harvest.kept(folder, Gathering(usable, part).into)
-            harvests.append(found)
-            read += [part.span] if is_new else []
-        merged = merge(harvests)
-        counts = merged.write(harvests, examples_dir)
+    with TemporaryDirectory(dir=examples_dir, prefix=".") as name:
+        scratch = Path(name)
+        kept_as = {part: spans_dir / f"{part.span}-{usable.key(part, code)[:32]}" for part in parts}
+        folders = {part: kept_as[part] if part.span else scratch / "all" for part in parts}
+        unread = {part: each for part, each in folders.items() if not Harvest(each).is_usable()}
+        if unread:
+            gather(usable, unread, like, scratch)
+        harvests = [Harvest(folder) for folder in folders.values()]
+        merged = merge(harvests, examples_dir, like, scratch)
         quarantined = quarantine.collect([each.folder for each in harvests], quarantine_dir)
-        known = sum(each.counts().duplicates for each in harvests)
-    spans = sum(bool(part.span) for part in parts)
-    result = IngestionResult(counts, quarantined, merged.duplicates + known, merged.relabelled, spans, read)
+        duplicates = merged.duplicates + sum(each.counts().duplicates for each in harvests)
+    spans, read = sum(bool(part.span) for part in parts), [part.span for part in unread if part.span]
+    result = IngestionResult(merged.counts, quarantined, duplicates, merged.relabelled, spans, read)
     _check_outcome(result, usable.settings)
-    split.check_labels(Counter(row.label for rows in merged.rows.values() for _, row in rows), usable.task)
+    split.check_labels(merged.labels, usable.task)
     return result

@@ -17,6 +17,7 @@ BYTES = "bytes"
 
 # What is kept of records is there for a look: their source has them whole.
 KEPT_OF_A_RECORD = 16 * 2**20
+KEPT_OF_A_SLICE = 32 * 2**20
 KEPT_IN_ALL = 256 * 2**20
 LONGEST_TEXT = 1000  # characters of an id, a label or a reason: a source may have anything there
 TOLD = 5
@@ -30,13 +31,20 @@ class Quarantine:
     Args:
         folder: Has the folder `bytes`.
         listing: Open for writing.
+        room: Bytes of records that are kept.
+
+    Attributes:
+        name: Of the listing.
+        count: Of the records that were added.
     """
 
-    def __init__(self, folder: Path, listing: IO[str]) -> None:
-        self._folder, self._listing, self._room = folder, listing, KEPT_IN_ALL
+    def __init__(self, folder: Path, listing: IO[str], room: int) -> None:
+        self._folder, self._listing, self._room = folder, listing, room
+        self.name, self.count = Path(listing.name).name, 0
 
     def add(self, record: RawRecord, reason: str) -> str:
         """Sets a record aside; returns its reason as it is listed, without the address of any Python object."""
+        self.count += 1
         said = _cut(ADDRESS.sub("it", reason))
         entry = {
             "id": _cut_name(record.id),
@@ -80,7 +88,40 @@ def opened(folder: str | Path) -> Iterator[Quarantine]:
     shutil.rmtree(folder / BYTES, ignore_errors=True)
     (folder / BYTES).mkdir(parents=True)
     with (folder / LISTING).open("w", encoding="utf-8") as listing:
-        yield Quarantine(folder, listing)
+        yield Quarantine(folder, listing, KEPT_IN_ALL)
+
+
+@contextmanager
+def listed(folder: Path, listing: str) -> Iterator[Quarantine]:
+    """Sets records of a slice aside, beside those of other slices: several workers may, at once.
+
+    Args:
+        folder: As `prepare` leaves it.
+        listing: Name of the file that gets a line for each record; nobody else's.
+    """
+    with (folder / listing).open("w", encoding="utf-8") as file:
+        yield Quarantine(folder, file, KEPT_OF_A_SLICE)
+
+
+def prepare(folder: Path) -> None:
+    """Makes an empty folder for `listed`."""
+    (folder / BYTES).mkdir(parents=True)
+
+
+def join(folder: Path, listings: Sequence[str], into: Path) -> None:
+    """Puts what was set aside of slices together, as `opened` leaves it; the folder goes.
+
+    Args:
+        folder: Of the listings.
+        listings: Names of those that count, in their order.
+        into: What is there already stays.
+    """
+    with opened(into) as joined:
+        for name in listings:
+            with (folder / name).open(encoding="utf-8") as lines:
+                for line in lines:
+                    joined.take(json.loads(line), folder)
+    shutil.rmtree(folder)
 
 
 def collect(folders: Sequence[Path], into: Path) -> dict[str, str]:

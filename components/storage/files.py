@@ -12,6 +12,8 @@ AT_ONCE = (
     64  # files that are asked for together: an object store takes long to answer, and answers many at a time
 )
 
+IN_A_SLICE = 256  # files: enough that handing them over costs nothing beside reading them
+
 
 class File(NamedTuple):
     """A file that was read.

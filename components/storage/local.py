@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from io import FileIO
 from pathlib import Path
 from stat import S_ISREG
 from typing import IO
@@ -131,15 +132,15 @@ class Local:
 
     def _file(self, name: str) -> File:
         """Reads a file; what is wrong with this one file is its problem, what is wrong around it an error."""
-        path = self._root / name
         try:
-            return File(name, path.read_bytes(), "")
+            with FileIO(self._start + name) as file:
+                return File(name, file.read(), "")
         except FileNotFoundError as error:
-            raise vanished(str(path)) from error
+            raise vanished(self.place(name)) from error
         except OSError as error:
             if error.errno in OF_ONE_FILE:
                 return File(name, b"", f"expected a file that can be read, got {error.strerror}")
-            raise unreadable(path, error) from error
+            raise unreadable(self.place(name), error) from error
 
 
 def _entry(name: str, found: os.stat_result) -> Entry:

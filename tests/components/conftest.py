@@ -30,15 +30,18 @@ def image_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ingested():
     """Ingests a source, all of it or in the parts that are given, into `examples` and `quarantine` of a folder."""
+    import apache_beam as beam
+
     from components.ingestion import reading
     from components.ingestion.ingest import ingest
     from components.ingestion.parts import Part
 
-    def run(usable, folder, parts=None, **options):
+    def run(usable, folder, parts=None, beam_args=(), **options):
         path = usable.settings.path
         return ingest(
             usable,
             parts or [Part("", path, reading.digest(usable.sources, usable.settings))],
+            beam.Pipeline(argv=["--runner=FnApiRunner", "--no_pipeline_type_check", *beam_args]),
             examples_dir=folder / "examples",
             quarantine_dir=folder / "quarantine",
             spans_dir=folder / "spans",
@@ -53,7 +56,7 @@ def examples_dir(image_folder, tmp_path_factory, ingested):
     """An Examples artifact of those pictures."""
     from components.families.image import ingestion, sources
     from components.families.image.data import DataSettings
-    from components.ingestion.gather import Usable
+    from components.ingestion.usable import Usable
     from components.tasks.classification import labels
     from components.tasks.classification.target import TargetSettings
 

@@ -9,8 +9,8 @@ from components import records
 from components.families.image import ingestion, sources
 from components.families.image.data import DataSettings
 from components.ingestion import harvest, reading
-from components.ingestion.gather import Usable
 from components.ingestion.parts import Part, digest_of
+from components.ingestion.usable import Usable
 from components.source import Source
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
@@ -24,18 +24,18 @@ class Inbox:
 
     def __init__(self, root, target, ingested):
         self.root, self.target, self._ingested = root, target, ingested
-        self.read = []
+        self.notes = root.with_name("read")
 
     def sources(self):
-        """The family's own, noting which folder each record is read from."""
+        """The family's own, noting which folder is read, in whatever process."""
+        folder, notes = sources.SOURCES["image_folder"], self.notes
 
-        def noted(settings):
-            for record in folder.records(settings):
-                self.read.append(settings.path.rpartition("/")[2])
-                yield record
+        def noted(settings, *members):
+            with notes.open("a") as file:
+                print(settings.path.rpartition("/")[2], file=file)
+            return folder.read(settings, *members)
 
-        folder = sources.SOURCES["image_folder"]
-        return type("Noted", (), {"SOURCES": {"image_folder": Source(noted, folder.files)}})
+        return type("Noted", (), {"SOURCES": {"image_folder": Source(noted, folder.files, folder.slices)}})
 
     def settings(self, path="", **changes):
         image = {"height": 8, "width": 8, "channels": 1}
@@ -46,12 +46,12 @@ class Inbox:
 
     def ingest(self, *days, code="", **changes):
         """Ingests some days; returns the result, and which of them were read."""
-        self.read = []
+        self.notes.write_text("")
         target = TargetSettings(classes=["dark", "light"])
         usable = Usable(self.sources(), ingestion, labels, self.settings(**changes), target)
         shutil.rmtree(self.target / "examples", ignore_errors=True)
         result = self._ingested(usable, self.target, [self.part(day) for day in days], code=code)
-        assert result.read == sorted(set(self.read))
+        assert result.read == sorted(set(self.notes.read_text().split()))
         return result
 
     def stored(self):
@@ -116,9 +116,10 @@ def test_what_was_kept_of_a_span_and_altered_since_is_made_anew(inbox):
     inbox.ingest(*DAYS)
     good = inbox.stored()
     kept = next((inbox.target / "spans").glob(f"{DAYS[0]}-*"))
-    content = bytearray((kept / "examples").read_bytes())
+    (examples,) = kept.glob("examples-*")
+    content = bytearray(examples.read_bytes())
     content[len(content) // 2] ^= 1
-    (kept / "examples").write_bytes(content)
+    examples.write_bytes(content)
     assert inbox.ingest(*DAYS).read == [DAYS[0]]
     assert inbox.stored() == good
 

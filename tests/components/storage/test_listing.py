@@ -280,7 +280,7 @@ def test_a_damaged_note_is_as_good_as_none_and_is_written_anew(folder, known):
 
 def test_a_source_that_changes_while_it_is_read_is_named_file_by_file(folder):
     def meanwhile(said):
-        for record in image_folder.image_folder(said):
+        for record in of_images.SOURCES["image_folder"].records(said):
             (folder / "daisy/new.png").write_bytes(b"new")
             yield record
         (folder / "rose/c.png").unlink()

@@ -1,5 +1,6 @@
 """How much a record counts: from its line in a table to the loss."""
 
+import apache_beam as beam
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from components.augmentation.balance import Copies, Targets
 from components.families.image import augmentation, ingestion, sources
 from components.families.image.data import DataSettings, ImageSettings, RecordSettings
 from components.families.image.settings import AugmentationSettings
-from components.ingestion.gather import Usable
+from components.ingestion.usable import Usable
 from components.keras import keras
 from components.model_definition import ModelDefinition
 from components.source import UnusableRecordError, weight_of
@@ -159,9 +160,16 @@ def test_what_training_is_watched_and_judged_on_counts_each_record_once(table, r
 def test_copies_count_as_their_originals(table, run, tmp_path):
     _, examples_dir = run(table(lambda number: 3 if number % 10 == 0 else 1))
     settings = AugmentationSettings(factor=2)
-    plan = Copies((), Targets({}, {}), settings)
-    record, target = RecordSettings(image=SIZE), str(tmp_path / "augmented")
-    augment(augmentation, str(examples_dir), target, record=record, settings=settings, copies=plan)
+    target = str(tmp_path / "augmented")
+    augment(
+        augmentation,
+        str(examples_dir),
+        target,
+        record=RecordSettings(image=SIZE),
+        settings=settings,
+        copies=Copies({}, Targets({}, {}), settings),
+        pipeline=beam.Pipeline(runner="FnApiRunner"),
+    )
     found = {records.id_of(each): records.weight_of(each) for each in records.read_split(target, "train")}
     copies = {name: weight for name, weight in found.items() if name.endswith("#1")}
     assert len(copies) == len(found) / 2

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.families.image.data import DataSettings
 from components.families.image.sources import netpbm, published
-from components.source import Entry, RawRecord
+from components.source import Entry, RawRecord, Slice
 from components.storage import places
 from components.storage.files import Folder, unreadable
 from contract.errors import DataError
@@ -23,19 +23,28 @@ SIDE_PX = 32
 PIXELS = 3 * SIDE_PX * SIDE_PX
 
 
-def cifar10(settings: DataSettings) -> Iterator[RawRecord]:
-    """Yields the images of the six batches, as many of them as there are.
+def cifar10(settings: DataSettings, name: str) -> Iterator[RawRecord]:
+    """Yields the images of a batch.
 
     Raises:
-        DataError: If there is none, or one of them is damaged.
+        DataError: If it is damaged.
     """
-    folder, names = _batches(settings)
-    for name in names:
-        found = _of_bytes(folder, name) if name.endswith(OF_BYTES) else _of_python(folder, name)
-        try:
-            yield from _records(name.removesuffix(OF_BYTES), found, settings)
-        except OSError as error:
-            raise unreadable(folder.place(name), error) from error
+    folder, _ = _batches(settings)
+    found = _of_bytes(folder, name) if name.endswith(OF_BYTES) else _of_python(folder, name)
+    try:
+        yield from _records(name.removesuffix(OF_BYTES), found, settings)
+    except OSError as error:
+        raise unreadable(folder.place(name), error) from error
+
+
+def slices(settings: DataSettings) -> Iterator[Slice]:
+    """Yields the six batches, as many of them as there are.
+
+    Raises:
+        DataError: If there is none.
+    """
+    _, names = _batches(settings)
+    return ((name,) for name in names)
 
 
 def listed(settings: DataSettings) -> Iterator[Entry]:

@@ -1,22 +1,23 @@
 """MNIST's format: a file of images and one of labels, each a short header and then the bytes."""
 
 import gzip
-import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
+from os import SEEK_CUR
 from typing import IO
 
 from components.families.image.data import DataSettings
 from components.families.image.sources import netpbm, published
-from components.source import Entry, RawRecord
+from components.source import Entry, RawRecord, Slice
 from components.storage import places
 from components.storage.files import Folder, unreadable
 from contract.errors import DataError
 
 PARTS = ("train", "t10k")
 _Stream = IO[bytes] | gzip.GzipFile
+IN_A_SLICE = 10_000  # images; of a file that is compressed, all before them are unpacked too
 UNSIGNED_BYTES = 8  # the only type of value in MNIST and what was made like it
 WAYS = (
     "For Fashion-MNIST install Debian's package dataset-fashion-mnist and set data.path to "
@@ -27,15 +28,27 @@ WAYS = (
 )
 
 
-def idx(settings: DataSettings) -> Iterator[RawRecord]:
-    """Yields the images of the parts `train` and `t10k`, plain or .gz, as many of both as there are.
+def idx(settings: DataSettings, part: str, start: int) -> Iterator[RawRecord]:
+    """Yields `IN_A_SLICE` images of a part, those from `start` on, or as many as there are.
+
+    Raises:
+        DataError: If the part lacks images or labels, or a file is damaged.
+    """
+    folder, parts = _parts(settings)
+    return _records(folder, part, *parts[part], settings, start)
+
+
+def slices(settings: DataSettings) -> Iterator[Slice]:
+    """Yields the parts `train` and `t10k`, plain or .gz, as many of both as there are, each in ranges.
 
     Raises:
         DataError: If there is neither, a part lacks images or labels, or a file is damaged.
     """
     folder, parts = _parts(settings)
-    for part, (images, labels) in parts.items():
-        yield from _records(folder, part, images, labels, settings)
+    for part, (images, _) in parts.items():
+        with _opened(folder, images, 3) as (_, (count, *_)):
+            ranges = range(0, max(count, 1), IN_A_SLICE)  # of no images there may be labels: somebody looks
+        yield from ((part, start) for start in ranges)
 
 
 def listed(settings: DataSettings) -> Iterator[Entry]:
@@ -83,7 +96,7 @@ def _file(folder: Folder, part: str, what: str, dimensions: int) -> str | None:
 
 
 def _records(
-    folder: Folder, part: str, images: str, labels: str, settings: DataSettings
+    folder: Folder, part: str, images: str, labels: str, settings: DataSettings, start: int
 ) -> Iterator[RawRecord]:
     with (
         _opened(folder, images, 3) as (pixels, (count, height, width)),
@@ -93,10 +106,21 @@ def _records(
             raise DataError(
                 f"Expected a label for each image, got {count} in {images} and {labelled} in {labels}."
             )
-        for index in range(count):
+        stop = min(start + IN_A_SLICE, count)
+        pixels.seek(start * height * width, SEEK_CUR)
+        numbers.seek(start, SEEK_CUR)
+        for index in range(start, stop):
             content = netpbm.of_grey(_exactly(pixels, height * width, images), height, width)
             (number,) = _exactly(numbers, 1, labels)
             yield RawRecord(f"{part}-{index:05d}", content, settings.name_of(number))
+        if stop == count:
+            _check_ends(pixels, count * height * width, folder.place(images))
+            _check_ends(numbers, count, folder.place(labels))
+
+
+def _check_ends(file: _Stream, count: int, path: str) -> None:
+    if file.read(1):
+        raise DataError(f"Expected {count} bytes in {path}, as its header says, and more follow.")
 
 
 @contextmanager
@@ -113,10 +137,6 @@ def _opened(folder: Folder, name: str, dimensions: int) -> Iterator[tuple[_Strea
                 )
             sizes = tuple(int.from_bytes(_exactly(file, 4, path), "big") for _ in range(dimensions))
             yield file, sizes
-            if file.read(1):
-                raise DataError(
-                    f"Expected {math.prod(sizes)} bytes in {path}, as its header says, and more follow."
-                )
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"Expected a whole gzip file in {path}, got {error}. Download it again.") from error
     except OSError as error:

@@ -2,15 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from components.families.image.data import DataSettings
-from components.source import Entry, RawRecord, problem_of_split
+from components.source import Entry, RawRecord, Slice, cut, problem_of_split
 from components.storage import places
-from components.storage.files import AT_ONCE, File, Folder, spelled, unreadable
+from components.storage.files import IN_A_SLICE, File, Folder, spelled, unreadable
 from contract.errors import DataError
 
 
@@ -24,20 +24,28 @@ class _Line(NamedTuple):
     wrong: str = ""
 
 
-def image_csv(settings: DataSettings) -> Iterator[RawRecord]:
-    """Yields the file of each line of a CSV with a header; paths start at the folder of the table.
+def image_csv(settings: DataSettings, lines: Sequence[_Line]) -> Iterator[RawRecord]:
+    """Yields the file of each of some lines of a CSV with a header; paths start at the folder of the table.
 
     A line that names no file of its own has the id `line-<number>`, and says what is wrong with it.
 
     Raises:
-        DataError: If the table or a file cannot be read, or its header lacks a column.
+        DataError: If a file cannot be read.
+    """
+    folder, _ = places.file(settings.path)
+    files = folder.read(line.name for line in lines if not line.wrong)
+    for line in lines:
+        yield _unusable(line) if line.wrong else _record(next(files), line)
+
+
+def slices(settings: DataSettings) -> Iterator[Slice]:
+    """Yields all of those lines, some at a time: the table is read here, once.
+
+    Raises:
+        DataError: If the table cannot be read, or its header lacks a column.
     """
     folder, table = places.file(settings.path)
-    lines = _lines(folder, table, settings)
-    while some := list(islice(lines, AT_ONCE)):
-        files = folder.read(line.name for line in some if not line.wrong)
-        for line in some:
-            yield _unusable(line) if line.wrong else _record(next(files), line)
+    return cut(_lines(folder, table, settings), IN_A_SLICE)
 
 
 def listed(settings: DataSettings) -> Iterator[Entry]:

@@ -1,22 +1,30 @@
 """A folder with one folder for each class."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from components.families.image.data import DataSettings
-from components.source import Entry, RawRecord
+from components.source import Entry, RawRecord, Slice, cut
 from components.storage import places
-from components.storage.files import File, Folder, spelled
+from components.storage.files import IN_A_SLICE, File, Folder, spelled
 from contract.errors import DataError
 
 
-def image_folder(settings: DataSettings) -> Iterator[RawRecord]:
-    """Yields every file below `<path>/<class>/`, at any depth, in the order of the names.
+def image_folder(settings: DataSettings, names: Sequence[str]) -> Iterator[RawRecord]:
+    """Yields some of the files below `<path>/<class>/`.
 
     Raises:
-        DataError: If there is no such folder, or something in it cannot be read.
+        DataError: If one of them cannot be read.
     """
-    folder = places.folder(settings.path)
-    return map(record_of, folder.read(labelled(folder)))
+    return map(record_of, places.folder(settings.path).read(names))
+
+
+def slices(settings: DataSettings) -> Iterator[Slice]:
+    """Yields all of those files, some at a time, at any depth, in the order of the names.
+
+    Raises:
+        DataError: If there is no such folder, or a folder in it cannot be read.
+    """
+    return cut(labelled(places.folder(settings.path)), IN_A_SLICE)
 
 
 def listed(settings: DataSettings) -> Iterator[Entry]:

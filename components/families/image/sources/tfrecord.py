@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from components.families.image.data import DataSettings
-from components.source import Entry, RawRecord
+from components.source import Entry, RawRecord, Slice
 from components.storage import places
 from components.storage.files import Folder, unreadable
 from contract.errors import DataError
@@ -13,27 +13,35 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def tfrecord(settings: DataSettings) -> Iterator[RawRecord]:
-    """Yields the examples of a file, or of every file of a folder with `tfrecord` in its name; plain, or .gz.
+def tfrecord(settings: DataSettings, name: str) -> Iterator[RawRecord]:
+    """Yields the examples of a file, plain or .gz.
 
     Raises:
-        DataError: If there is no such file, or one is damaged.
+        DataError: If it is damaged.
     """
     import tensorflow as tf  # a client that takes records from another source does without
 
-    folder, names = _files(settings.path)
-    for name in names:
-        place, compression = folder.place(name), "GZIP" if name.endswith(".gz") else ""
-        try:
-            with folder.fetched(name) as path:
-                for index, serialized in enumerate(
-                    tf.data.TFRecordDataset(path, compression).as_numpy_iterator()
-                ):
-                    yield _record(f"{name}-{index:06d}", serialized, settings)
-        except tf.errors.OpError as error:
-            raise DataError(f"Expected a whole TFRecord file in {place}, got: {error.message}.") from error
-        except OSError as error:
-            raise unreadable(place, error) from error
+    folder, _ = _files(settings.path)
+    place, compression = folder.place(name), "GZIP" if name.endswith(".gz") else ""
+    try:
+        with folder.fetched(name) as path:
+            found = tf.data.TFRecordDataset(path, compression).as_numpy_iterator()
+            for index, serialized in enumerate(found):
+                yield _record(f"{name}-{index:06d}", serialized, settings)
+    except tf.errors.OpError as error:
+        raise DataError(f"Expected a whole TFRecord file in {place}, got: {error.message}.") from error
+    except OSError as error:
+        raise unreadable(place, error) from error
+
+
+def slices(settings: DataSettings) -> Iterator[Slice]:
+    """Yields the file, or every file of a folder with `tfrecord` in its name.
+
+    Raises:
+        DataError: If there is none.
+    """
+    _, names = _files(settings.path)
+    return ((name,) for name in names)
 
 
 def listed(settings: DataSettings) -> Iterator[Entry]:

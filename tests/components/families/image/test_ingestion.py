@@ -11,7 +11,7 @@ from PIL import Image
 from components import records
 from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
-from components.ingestion.gather import Usable
+from components.ingestion.usable import Usable
 from components.source import RawRecord, UnusableRecordError
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings

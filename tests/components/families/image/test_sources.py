@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import io
+import math
 import os
 import pickle
 import shutil
@@ -17,8 +18,9 @@ import tensorflow as tf
 
 from components.families.image import ingestion, pixels, sources
 from components.families.image.data import DataSettings, ImageSettings
-from components.families.image.sources import published
+from components.families.image.sources import idx, published
 from components.ingestion import reading
+from components.ingestion.transforms.elements import PACKED
 from contract.errors import DataError, UnavailableError
 
 FLOWERS = ("daisy", "rose", "tulip")
@@ -257,6 +259,31 @@ def test_both_parts_of_mnist_are_read_plain_or_compressed_pixel_for_pixel(mnist,
         image = ImageSettings(height=8, width=6, channels=1)
         file = ingestion.features(record, DataSettings(image=image))[pixels.IMAGE].bytes_list.value[0]
         assert np.array_equal(pixels.decode_stored(tf.constant([file]), image)[0, :, :, 0], scan)
+
+
+def test_a_range_of_mnist_is_read_without_the_others_and_all_of_them_are_all(mnist, monkeypatch):
+    whole = read("idx", mnist)
+    monkeypatch.setattr(idx, "IN_A_SLICE", 2)
+    said, source = settings("idx", mnist), sources.SOURCES["idx"]
+    cut = [list(source.read(said, *each)) for each in source.slices(said)]
+    assert [len(each) for each in cut] == [2, 1, 2]
+    assert [record for each in cut for record in each] == whole
+    written(mnist / "train-images-idx3-ubyte.gz", idx_of(np.zeros((3, 8, 6), np.uint8))[:-1])
+    first, *_ = source.slices(said)
+    assert len(list(source.read(said, *first))) == 2, "what is missing is of a later range"
+
+
+@pytest.mark.parametrize("source", ["image_folder", "image_csv"])
+def test_many_files_are_cut_into_slices_that_another_process_can_read(folder, monkeypatch, source):
+    names = ("daisy/a.png", "none.png", "daisy/2026/05/b.jpg", "rose/c.webp", "rose/c.webp")
+    (folder / "labels.csv").write_text("path,label\n" + "".join(f"{name},daisy\n" for name in names))
+    (folder / "daisy/a.png").rename(folder / "daisy" / os.fsdecode(b"\xff.png"))
+    path = folder / "labels.csv" if source == "image_csv" else folder
+    whole, said = read(source, path), settings(source, path)
+    monkeypatch.setattr(getattr(sources, source), "IN_A_SLICE", 2)
+    cut = PACKED.decode(PACKED.encode(list(sources.SOURCES[source].slices(said))))
+    assert len(cut) == math.ceil(len(whole) / 2) > 1
+    assert [record for each in cut for record in sources.SOURCES[source].read(said, *each)] == whole
 
 
 def test_labels_without_names_are_their_digits(mnist):

@@ -8,8 +8,8 @@ from components import records
 from components.families.tabular import ingestion, sources
 from components.families.tabular.data import DataSettings, input_name
 from components.ingestion import reading
-from components.ingestion.gather import Usable
 from components.ingestion.split import split_of
+from components.ingestion.usable import Usable
 from components.tasks.classification import labels
 from components.tasks.classification.target import TargetSettings
 from components.validation import facts
