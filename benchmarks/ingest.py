@@ -104,7 +104,7 @@ def configured(state: Path, name: str, pipeline: str) -> dict[str, str]:
 def ours(folder: Path, state: Path, run_id: str = "first") -> tuple[float, float, dict[str, float]]:
     """Runs our nodes on a folder of images; returns seconds, GiB, and the seconds of each node."""
     environment = configured(state, "measured", PIPELINE.format(path=folder))
-    elapsed_s, peak_gib, said = run("ingest_nodes.py", ["measured", run_id], environment, state)
+    elapsed_s, peak_gib, said = run("processes/nodes_of_a_run.py", ["measured", run_id], environment, state)
     nodes = [line.split() for line in said.splitlines() if line.startswith(NODES)]
     return elapsed_s, peak_gib, {name: float(seconds) for name, seconds in nodes}
 
@@ -122,7 +122,7 @@ def main() -> None:
         every, some, ready = write(root)
         for number in range(REPEATS):
             elapsed_s, peak_gib, nodes = ours(every, root / f"ours-{number}")
-            stock_s, _, _ = run("stock_ingest.py", [str(ready), str(root / f"stock-{number}")], {})
+            stock_s, _, _ = run("processes/stock_ingest.py", [str(ready), str(root / f"stock-{number}")], {})
             _, small_gib, small = ours(some, root / f"small-{number}")
             _, _, again = ours(every, root / f"ours-{number}", "second")
             add("ours_s", elapsed_s)

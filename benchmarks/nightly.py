@@ -118,7 +118,7 @@ def new_day(root: Path, add: Callable[[str, float], None]) -> None:
 
     def night(name: str, folders: list[Path]) -> tuple[float, dict[str, int]]:
         _, _, said = run(
-            "ingest_nodes.py", ["daily", name, "--opened", *map(str, folders)], environment, state
+            "processes/nodes_of_a_run.py", ["daily", name, "--opened", *map(str, folders)], environment, state
         )
         lines = [line.split() for line in said.splitlines()]
         (seconds,) = (float(line[1]) for line in lines if line[:1] == ["ingest"])

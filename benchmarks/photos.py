@@ -57,7 +57,9 @@ def main() -> None:
         write(root / "photos", count)
         environment = ingest.configured(root, "photos", PIPELINE.format(path=root / "photos"))
         for node in NODES:
-            seconds, peak_gib, _ = ingest.run("ingest_nodes.py", ["photos", "first", node], environment)
+            seconds, peak_gib, _ = ingest.run(
+                "processes/nodes_of_a_run.py", ["photos", "first", node], environment
+            )
             samples |= {f"{node}_s": [seconds], f"{node}_peak_gib": [peak_gib]}
             print(f"{node}: {seconds:.1f} s, {peak_gib:.2f} GiB", flush=True)
     peaks = [values[0] for key, values in samples.items() if key.endswith("_peak_gib")]

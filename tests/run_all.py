@@ -1,8 +1,8 @@
 """What `make test` runs: lint and the tests of the ML environment, and beside them what runs through real servers.
 
-With the argument `long`, what `make test-long` runs: whole pipelines on every path, and nights of data that arrives day
-by day. With the argument `newest`, what `make test-newest` runs on the newest stack: the tests of the ML environment,
-and a run that goes on with the state of an older stack.
+With the argument `long`, what `make test-long` runs: whole pipelines on every path, nights of data that arrives day by
+day, and what is marked as long. With the argument `newest`, what `make test-newest` runs on the newest stack: the tests
+of the ML environment, and a run that goes on with the state of an older stack.
 
 Exits with the number of steps that failed; the last line counts tests over all of them.
 """
@@ -46,13 +46,16 @@ ELSEWHERE = (
     "--ignore=tests/serving/release",
 )
 ML_ENVIRONMENT = Step(
-    "ML environment", (ML, "-m", "pytest", "-q", "--durations=25", "-m", "not e2e", *ELSEWHERE)
+    "ML environment", (ML, "-m", "pytest", "-q", "--durations=25", "-m", "not e2e and not long", *ELSEWHERE)
 )
 SERVING = Step(
     "serving", (ML, "-m", "pytest", "-q", "--durations=25", "tests/serving", "--ignore=tests/serving/server")
 )
 AIRFLOW_ENVIRONMENT = Step(
     "Airflow environment", (AIRFLOW, "-m", "pytest", "-q", "--durations=25", "tests/dags")
+)
+LONG = Step(
+    "long", (ML, "-m", "pytest", "-v", "--durations=25", "-m", "long", "tests/components", "tests/pipelines")
 )
 PROCESSES = Step(
     "stack and worker",
@@ -70,7 +73,7 @@ UPGRADE = Step("upgrade", (ML, "-m", "pytest", "-v", "tests/newest/upgrade.py"))
 # Beside each other, so that both cores have work: what runs through real servers waits half of its time.
 LANES = {
     "all": ((LINT, ML_ENVIRONMENT), (END_TO_END, SERVING, AIRFLOW_ENVIRONMENT)),
-    "long": ((PROCESSES,), (NIGHTS,)),
+    "long": ((LONG,), (PROCESSES, NIGHTS)),
     "newest": ((ML_ENVIRONMENT,), (UPGRADE, SERVING)),
 }
 

@@ -64,6 +64,7 @@ def left(folder):
     return examples, [json.loads(line) for line in lines], bytes_of
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("beam_args", RUNNERS.values(), ids=RUNNERS)
 def test_whoever_does_the_work_the_same_bytes_come_out(
     odd_folder, tmp_path, ingested, small_slices, beam_args
@@ -95,6 +96,7 @@ def test_how_a_source_is_cut_makes_no_difference_to_what_comes_out(
     ]
 
 
+@pytest.mark.long
 def test_what_is_wrong_with_the_data_is_said_as_it_is_and_nothing_is_left(
     image_folder, tmp_path, ingested, small_slices
 ):

@@ -121,6 +121,7 @@ with runtime.running(runtime.NodeContext(work_dir=Path(work), key="a key")):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("step", "complete"),
     [

@@ -48,6 +48,7 @@ def test_every_record_has_a_row_in_the_order_of_splits_and_files(examples_dir, p
     assert tuple(plain.columns) == columns(of_images, RECORD)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["in_memory", "multi_threading", "multi_processing"])
 def test_the_table_is_the_same_whoever_works_on_however_many_files(in_parts, plain, tmp_path, mode):
     workers = "1" if mode == "in_memory" else "2"

@@ -108,6 +108,7 @@ def test_what_is_edited_once_the_code_is_known_waits_for_the_next_process(words,
     assert not hasattr(importlib.import_module(f"plugged.words.{module}"), "CHANGED")
 
 
+@pytest.mark.long
 def test_its_pipeline_runs_an_edited_file_recomputes_the_nodes_that_run_it_and_a_quiet_night_reads_no_examples(
     words, state, run_real_nodes
 ):

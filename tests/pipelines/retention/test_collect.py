@@ -115,8 +115,8 @@ def test_what_was_not_verified_answers_nothing_where_what_was_verified_went_a_mo
     nights.begin("third", "make")
     verify = cache.Lookup.problem
 
-    def verified_and_gone(lookup):
-        said = verify(lookup)
+    def verified_and_gone(lookup, known):
+        said = verify(lookup, known)
         with Store(metadata.connection(nights.dir)) as store:
             references.note_deleted(store, references.read(store, "tiny"), places(first))
         return said
@@ -130,8 +130,8 @@ def test_a_run_that_is_about_to_be_answered_from_what_goes_computes_it_itself(ni
     nights.begin("second")
     verify = cache.Lookup.problem
 
-    def verified_and_collected(lookup):
-        said = verify(lookup)
+    def verified_and_collected(lookup, known):
+        said = verify(lookup, known)
         nights.collect()
         return said
 

@@ -24,6 +24,7 @@ from pipelines.execution import local_run
 from pipelines.execution.node import Attempt
 from pipelines.runs import accepted_data, accepted_schema, close, resume
 
+pytestmark = pytest.mark.long
 PROJECT = Path(__file__).parents[3]
 DATA_NODES = ("ingest", "statistics", "schema", "anomalies", "validate")
 PIPELINE = """

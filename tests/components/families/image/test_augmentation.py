@@ -114,6 +114,7 @@ def test_workers_that_share_the_records_make_the_same_copies_as_one_alone(origin
     assert by_id(tmp_path / "of first") | by_id(tmp_path / "of second") == by_id(augmented)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
 def test_workers_of_beam_write_the_same_files_as_one_process(originals, augmented, tmp_path, mode):
     half = len(originals) // 2

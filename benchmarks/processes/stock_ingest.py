@@ -1,6 +1,6 @@
 """Stock TFX's ImportExampleGen and StatisticsGen on TFRecords that are there.
 
-    python benchmarks/stock_ingest.py EXAMPLES_DIR WORK_DIR
+    python benchmarks/processes/stock_ingest.py EXAMPLES_DIR WORK_DIR
 
 EXAMPLES_DIR holds TFRecord files.
 """

@@ -1,9 +1,9 @@
 """Nodes of a run of a pipeline, one after the other in one process.
 
-    SLIPWAY_HOME=... SLIPWAY_CONFIGS=... python benchmarks/ingest_nodes.py PIPELINE RUN [NODE ...] [--opened FOLDER ...]
+    python benchmarks/processes/nodes_of_a_run.py PIPELINE RUN [NODE ...] [--opened FOLDER ...]
 
-Without names `prepare`, `ingest` and `statistics`. Prints the seconds of each, and how many files were opened below
-each of the folders.
+With SLIPWAY_HOME and SLIPWAY_CONFIGS set. Without names `prepare`, `ingest` and `statistics`. Prints the seconds of
+each, and how many files were opened below each of the folders.
 """
 
 import argparse
