@@ -58,7 +58,7 @@ def main() -> None:
         environment = ingest.configured(root, "photos", PIPELINE.format(path=root / "photos"))
         for node in NODES:
             seconds, peak_gib, _ = ingest.run(
-                "processes/nodes_of_a_run.py", ["photos", "first", node], environment
+                "processes/nodes_of_a_run.py", ["photos", "first", node], environment, root
             )
             samples |= {f"{node}_s": [seconds], f"{node}_peak_gib": [peak_gib]}
             print(f"{node}: {seconds:.1f} s, {peak_gib:.2f} GiB", flush=True)

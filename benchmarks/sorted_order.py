@@ -45,7 +45,7 @@ def mixed(folder: Path, table: Path) -> None:
 def accuracy(root: Path, name: str, *, source: str, path: Path) -> float:
     """Returns the accuracy that the best of two epochs reaches on the split `eval`."""
     environment = ingest.configured(root / name, name, PIPELINE.format(source=source, path=path))
-    ingest.run("processes/nodes_of_a_run.py", [name, "first", *NODES], environment)
+    ingest.run("processes/nodes_of_a_run.py", [name, "first", *NODES], environment, root / name)
     found = [json.loads(path.read_text()) for path in (root / name / "home").rglob("metrics.json")]
     (metrics,) = [each for each in found if "best_val_accuracy" in each]
     return float(metrics["best_val_accuracy"])
