@@ -48,7 +48,8 @@ class Codes:
             narrow: Whether the lowest code is 1 and not 0.
         """
         lowest, highest = np.float32(narrow), np.float32(2**bits - 1)
-        scale = (high - low) / (highest - lowest)
+        # A channel that pruning has emptied has no range, and 0 as its one value.
+        scale = np.where(high > low, (high - low) / (highest - lowest), np.float32(1))
         zero_point = np.round(np.clip(lowest - low / scale, lowest, highest))
         return cls(np.round(values / scale + zero_point).astype(np.uint8), zero_point, scale)
 

@@ -91,3 +91,14 @@ def test_codes_give_back_what_fake_quantization_gave(low, high, narrow):
     codes = Codes.of(quantized, np.float32(low), np.float32(high), bits=8, narrow=narrow)
 
     np.testing.assert_array_equal(codes.decoded(), quantized)
+
+
+def test_a_channel_without_a_range_keeps_no_kernel_from_being_codes():
+    values = np.random.default_rng(3).uniform(-1, 1, (50, 2)).astype(np.float32)
+    values[:, 1] = 0
+    low, high = np.array([-1, 0], np.float32), np.array([1, 0], np.float32)
+    quantized = tf.quantization.fake_quant_with_min_max_vars_per_channel(values, low, high, 8, True).numpy()
+
+    codes = Codes.of(quantized, low, high, bits=8, narrow=True)
+
+    np.testing.assert_array_equal(codes.decoded(), quantized)
