@@ -16,7 +16,9 @@ from pipelines.definition import config as configuration
 from pipelines.definition.config import PipelineConfig
 from pipelines.definition.nodes import APPROVE, EVALUATE, EVALUATE_COMPRESSED, PUSH, REGISTER, VALIDATE
 from pipelines.lineage import launch, metadata
+from pipelines.lineage.code_digest import Code
 from pipelines.runs import data_schema, resume
+from pipelines.runs.warm_start import trained_by
 from pipelines.tracking import approval, model_card, node_report
 from pipelines.tracking.metric_buffer import MetricBuffer
 from pipelines.tracking.tracker import Tracker
@@ -91,6 +93,7 @@ class TrackedNode:
                     connection = metadata.connection(self.folder.pipeline_dir)
                     execution = launch.launch(self.pipeline_ir, self.node, connection)
                 self.metric_buffer.flush()
+                self._name_code(execution)
                 report = self.folder.work_dir(self.node) / REPORT
                 listings = self.folder.pipeline_dir / listing.FOLDER
                 outcome = node_report.collect(execution, report, self.config, listings, self._parent())
@@ -115,6 +118,10 @@ class TrackedNode:
             approval_body=body,
             already_live=outcome.already_live,
         )
+
+    def _name_code(self, execution: launch.Execution) -> None:
+        ran = Code(*(str(execution.parameters.get(name, "")) for name in (launch.CODE, launch.LIBRARIES)))
+        self.prepared = trained_by.what_ran(self.folder, self.prepared, self.node, ran, self.tracker)
 
     def _parent(self) -> Parent | None:
         if self.node != EVALUATE_COMPRESSED:

@@ -21,7 +21,7 @@ from pipelines.lineage import code_version, launch, metadata
 from pipelines.lineage.code_digest import Code
 from pipelines.runs import accepted_data, resume, runtime_config, spans
 from pipelines.runs import baseline as comparison
-from pipelines.runs.warm_start import champion
+from pipelines.runs.warm_start import champion, trained_by
 from pipelines.tracking.opening import open_run
 from pipelines.tracking.tracker import Tracker
 from serving.registry.registry import Registry
@@ -143,27 +143,12 @@ def _go_on(folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str]
     _forget_results(folder, {*done, *stopped})
     if TRAIN in resume.upstream(folder) and TRAIN not in done:
         champion.fetch_again(folder, prepared)
-        prepared = _with_code_of_now(folder, prepared, done, tracker)
+        prepared = trained_by.that_of_now(folder, prepared, done, tracker)
     if judges and not judges & set(done):
         if VALIDATE not in done:
             prepared = _with_acceptance_of_now(folder, prepared)
         _compare_anew(folder, prepared, done, tracker)
     return tracker.url(parent)
-
-
-def _with_code_of_now(
-    folder: RunFolder, prepared: Mapping[str, Any], done: Collection[str], tracker: Tracker
-) -> dict[str, Any]:
-    """`train` is going to run again, by the code of now, which the run names; what is done was made by that of then."""
-    version, config = code_version.current(), configuration.parse(prepared["config"], RUN)
-    code = resume.code_of(prepared, done, launch.code_of(launch.from_json(folder.require(PIPELINE_IR))))
-    tags = {**prepared["tags"], "slipway.code_version": version}
-    tags[champion.TRAINED_AS] = champion.training_digest(prepared["data_digest"], config, code)
-    tracker.tag(prepared["mlflow_run"], tags)
-    noted = {node: asdict(each) for node, each in code.items()}
-    renewed = {**prepared, "code_version": version, "code": noted, "tags": tags}
-    folder.write(RUN, renewed)
-    return renewed
 
 
 def _with_acceptance_of_now(folder: RunFolder, prepared: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from pipelines.execution.cancellation import Cancellation
 from pipelines.execution.node import Attempt
 from pipelines.lineage import code_version, launch
 from pipelines.runs import close, prepare, resume
+from pipelines.runs.baseline import RUN_DIGEST
+from pipelines.runs.warm_start import champion
 from pipelines.tracking import approval
 from pipelines.tracking.tracker import Tracker
 
@@ -75,6 +77,18 @@ def test_a_run_that_failed_goes_on_where_it_failed_and_tells_everybody(prepared,
     assert not tags["double"].get("mlflow.note.content"), "it says no longer that the disk is full"
     assert "tfx 1." in tags["make"]["slipway.libraries"]
     assert len(runs) == 4, "a node that runs again opens its MLflow run again"
+
+
+def test_a_node_that_other_code_ran_than_prepare_knew_is_named_by_what_ran(prepared, monkeypatch):
+    of_before = {"sources": "of before an upgrade", "libraries": ""}
+    prepared.write(RUN, {**prepared.require(RUN), "data_digest": "data", "code": {"make": of_before}})
+    monkeypatch.setattr(champion, "LEARNING", ("make",))
+    assert Attempt(prepared, "make").run() == 0
+    named = prepared.require(RUN)
+    found = Tracker(named["tracking_uri"], "tiny").open("first", "make", parent=named["mlflow_run"], tags={})
+    client = MlflowClient(tracking_uri=named["tracking_uri"])
+    assert named["code"]["make"]["sources"] == client.get_run(found).data.tags["slipway.code"]
+    assert named["tags"].keys() >= {champion.TRAINED_AS, RUN_DIGEST}
 
 
 def test_a_run_that_goes_on_has_not_ended(prepared):

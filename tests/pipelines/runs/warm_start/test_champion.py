@@ -22,7 +22,7 @@ from pipelines.lineage.code_digest import Code
 from pipelines.runs import baseline as comparison
 from pipelines.runs import live_model, prepare
 from pipelines.runs.baseline import RUN_DIGEST
-from pipelines.runs.warm_start import champion
+from pipelines.runs.warm_start import champion, trained_by
 from pipelines.tracking.tracker import Tracker
 from serving import digest
 from serving.errors import UnreachableError
@@ -267,6 +267,22 @@ def test_a_model_that_is_trained_again_names_the_code_that_made_it_and_of_what_i
     ):
         assert kept["tags"][tag] == before["tags"][tag]
         assert again["tags"][tag] == digest_of(again["data_digest"], found, made_by)
+
+
+def test_a_training_that_was_tried_again_after_an_upgrade_is_known_by_the_code_that_ran(digits):
+    before, folder = digits.prepare("night"), RunFolder(digits.home, "digits", "night")
+    tracker, repaired = Tracker(digits.uri, "digits"), Code("repaired", "tensorflow")
+    as_prepared = Code(**before["code"]["train"])
+    for node, ran in (("train", as_prepared), ("evaluate", repaired)):
+        assert trained_by.what_ran(folder, before, node, ran, tracker) == before
+    trained_by.what_ran(folder, before, "train", repaired, tracker)
+
+    named = folder.require(RUN)
+    code = {node: Code(**each) for node, each in before["code"].items()} | {"train": repaired}
+    expected = champion.training_digest(before["data_digest"], config.parse(before["config"], RUN), code)
+    told = tracker.client.get_run(before["mlflow_run"]).data.tags
+    assert named["tags"][champion.TRAINED_AS] == told[champion.TRAINED_AS] == expected
+    assert named["tags"][RUN_DIGEST] == told[RUN_DIGEST] != before["tags"][RUN_DIGEST]
 
 
 @pytest.mark.parametrize("at_hand", [True, False], ids=["trunk", "SavedModel"])
