@@ -1,6 +1,7 @@
 """An event loop that answers calls: what of a call runs on it, what on its threads, and how it hears from others."""
 
 import asyncio
+import selectors
 import threading
 import time
 from collections.abc import Callable
@@ -17,15 +18,42 @@ T = TypeVar("T")
 _LULL_S = 0.0002
 
 
+# How long the loop looks out for a lone client's next call: the client has its answer and has asked again by then.
+_LOOKOUT_S = 0.001
+
+
+class Lookout(selectors.DefaultSelector):
+    """What a loop waits with: for a moment it looks out for the next event, before it sleeps until one comes.
+
+    To wake a thread takes as long as a small call, and a processor that slept in between is slow at first.
+    """
+
+    _until = 0.0
+
+    def look_out(self) -> None:
+        """From now on, for the moment that the next call of a lone client takes to come."""
+        self._until = time.perf_counter() + _LOOKOUT_S
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Returns what is ready; as the selectors of the standard library do."""
+        if timeout is None or timeout > 0:
+            while time.perf_counter() < self._until:
+                if found := super().select(0):
+                    return found
+        return super().select(timeout)
+
+
 class EventLoop:
     """The loop, its threads, and answers from threads that it does not know.
 
     Args:
         running: The loop.
+        lookout: What it waits with, if that can look out.
     """
 
-    def __init__(self, running: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, running: asyncio.AbstractEventLoop, lookout: Lookout | None = None) -> None:
         self.running = running
+        self._lookout = lookout or Lookout()
         self._under_way = 0
         self._ended_at = 0.0
         self._turn = threading.Lock()
@@ -46,6 +74,7 @@ class EventLoop:
             return work(*arguments)
         finally:
             self._ended_at = time.perf_counter()
+            self._lookout.look_out()
 
     def is_idle(self) -> bool:
         """Whether nobody else seems to wait: nothing is under way elsewhere, and the last call ended a while ago."""

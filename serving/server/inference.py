@@ -19,6 +19,7 @@ from tensorflow_serving.apis import (
     session_service_pb2,
 )
 
+from serving.server import encoding
 from serving.server.caller import Caller
 from serving.server.counted import Counted
 from serving.server.errors import invalid_argument
@@ -69,7 +70,8 @@ class Inference:
                 caller.timeout_s,
                 strict=self.strict,
             )
-        return self._logged(request, self._prediction(ref, version, outputs), "predict_log", ref.name)
+        response = predict_pb2.PredictResponse.FromString(self._encoded(ref, version, outputs))
+        return self._logged(request, response, "predict_log", ref.name)
 
     async def predict_on_loop(
         self, request: predict_pb2.PredictRequest, caller: Caller, loop: EventLoop
@@ -101,7 +103,7 @@ class Inference:
                 outputs = await elsewhere(lambda: model.run(*run, caller.left_s(began)))
         logging = self._logging(ref.name)
         if logging is None and sizes.is_small_answer(outputs):
-            return self._prediction(ref, version, outputs).SerializeToString()
+            return self._encoded(ref, version, outputs)
         return await elsewhere(self._written, request, ref, version, outputs, logging)
 
     def predict_arrays(
@@ -191,21 +193,15 @@ class Inference:
         with self._counted(ref, "SessionRun", caller) as (version, model):
             found = session_run.run(model, ref.signature_name, request, timeout_s)
         for name, array in zip(request.fetch, found, strict=True):
-            tensors.to_proto(array, response.tensor.add(name=name).tensor)
+            response.tensor.add(name=name).tensor.ParseFromString(encoding.tensor(array))
         fill_spec(response.model_spec, ref, version)
         return self._logged(request, response, "session_run_log", ref.name)
 
     def _counted(self, ref: ModelRef, api: str, caller: Caller) -> Counted:
         return Counted(self.core, ref, api, caller.entrypoint)
 
-    def _prediction(
-        self, ref: ModelRef, version: int, outputs: Mapping[str, np.ndarray]
-    ) -> predict_pb2.PredictResponse:
-        response = predict_pb2.PredictResponse()
-        fill_spec(response.model_spec, ref, version)
-        for alias, array in outputs.items():
-            tensors.to_proto(array, response.outputs[alias], as_content=self.as_content)
-        return response
+    def _encoded(self, ref: ModelRef, version: int, outputs: Mapping[str, np.ndarray]) -> bytes:
+        return encoding.prediction(ref, version, outputs, as_content=self.as_content)
 
     def _written(
         self,
@@ -215,10 +211,11 @@ class Inference:
         outputs: Mapping[str, np.ndarray],
         logging: RequestLogging | None,
     ) -> bytes:
-        response = self._prediction(ref, version, outputs)
+        written = self._encoded(ref, version, outputs)
         if logging:
+            response = predict_pb2.PredictResponse.FromString(written)
             self.log.write(ref.name, logging, entry_of_messages("predict_log", request, response))
-        return response.SerializeToString()
+        return written
 
     def _logged(self, request: Message, response: T, kind: str, name: str) -> T:
         logging = self._logging(name)

@@ -18,8 +18,8 @@ import tensorflow as tf
 from google.protobuf.message import Message
 from tensorflow_serving.apis import prediction_log_pb2
 
+from serving.server import encoding
 from serving.server.errors import Code
-from serving.server.execution import tensors
 from serving.server.lifecycle.model_settings import RequestLogging
 from serving.server.model_ref import ModelRef, fill_spec
 from serving.server.monitoring import metrics
@@ -111,7 +111,7 @@ def entry_of(
     fill_spec(log.response.model_spec, ref, version)
     for arrays, protos in ((inputs, log.request.inputs), (outputs, log.response.outputs)):
         for alias, array in arrays.items():
-            tensors.to_proto(array, protos[alias])
+            protos[alias].ParseFromString(encoding.tensor(array))
     return entry
 
 

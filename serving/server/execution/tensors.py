@@ -1,26 +1,23 @@
-"""TensorProto to numpy and back. Answers use the typed fields, as TensorFlow Serving's do."""
+"""TensorProto to numpy; the way back is `serving.server.encoding`."""
 
-import functools
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from serving.server.errors import Code, ServingError, invalid_argument
+from serving.server.errors import ServingError, invalid_argument
 
 # A last value that stands for all that follow is part of the format, and lets a few bytes declare any size.
 MAX_FILLED_BYTES = 64 * 2**20
 _STRING_BYTES = 24  # of a string in TensorFlow, beside its characters
 _INT64_MAX = 2**63 - 1
 _VARINT32_BITS = 35  # five bytes of seven
-_LENGTH_DELIMITED = 2  # how protobuf marks a packed field: a length follows, and as many bytes
 
 
-class _Wire(NamedTuple):
+class Wire(NamedTuple):
     """How a type travels in typed fields.
 
     Attributes:
@@ -38,29 +35,49 @@ class _Wire(NamedTuple):
     as_bytes: bool = False
 
 
-_TYPES: dict[tf.DType, _Wire] = {
-    tf.float32: _Wire("float_val", np.float32, as_bytes=True),
-    tf.float64: _Wire("double_val", np.float64, as_bytes=True),
-    tf.int8: _Wire("int_val", np.int32),
-    tf.int16: _Wire("int_val", np.int32),
-    tf.int32: _Wire("int_val", np.int32),
-    tf.uint8: _Wire("int_val", np.int32),
-    tf.uint16: _Wire("int_val", np.int32),
-    tf.int64: _Wire("int64_val", np.int64),
-    tf.uint32: _Wire("uint32_val", np.uint32),
-    tf.uint64: _Wire("uint64_val", np.uint64),
-    tf.bool: _Wire("bool_val", np.bool_, as_bytes=True),
-    tf.string: _Wire("string_val", np.object_),
-    tf.float16: _Wire("half_val", np.int32, as_bits=True),
-    tf.bfloat16: _Wire("half_val", np.int32, as_bits=True),
-    tf.complex64: _Wire("scomplex_val", np.float32, parts=2, as_bytes=True),
-    tf.complex128: _Wire("dcomplex_val", np.float64, parts=2, as_bytes=True),
+_TYPES: dict[tf.DType, Wire] = {
+    tf.float32: Wire("float_val", np.float32, as_bytes=True),
+    tf.float64: Wire("double_val", np.float64, as_bytes=True),
+    tf.int8: Wire("int_val", np.int32),
+    tf.int16: Wire("int_val", np.int32),
+    tf.int32: Wire("int_val", np.int32),
+    tf.uint8: Wire("int_val", np.int32),
+    tf.uint16: Wire("int_val", np.int32),
+    tf.int64: Wire("int64_val", np.int64),
+    tf.uint32: Wire("uint32_val", np.uint32),
+    tf.uint64: Wire("uint64_val", np.uint64),
+    tf.bool: Wire("bool_val", np.bool_, as_bytes=True),
+    tf.string: Wire("string_val", np.object_),
+    tf.float16: Wire("half_val", np.int32, as_bits=True),
+    tf.bfloat16: Wire("half_val", np.int32, as_bits=True),
+    tf.complex64: Wire("scomplex_val", np.float32, parts=2, as_bytes=True),
+    tf.complex128: Wire("dcomplex_val", np.float64, parts=2, as_bytes=True),
 }
 
 # By the number of the type; strings have no bytes that numpy could take.
-_WIRE = {dtype.as_datatype_enum: wire for dtype, wire in _TYPES.items()}
+WIRE = {dtype.as_datatype_enum: wire for dtype, wire in _TYPES.items()}
 _NUMPY = {dtype.as_datatype_enum: np.dtype(dtype.as_numpy_dtype) for dtype in _TYPES if dtype != tf.string}
-_ENUMS = {dtype: enum for enum, dtype in _NUMPY.items()}
+ENUMS = {dtype: enum for enum, dtype in _NUMPY.items()} | {np.dtype(object): types_pb2.DT_STRING}
+
+
+class _Sent(NamedTuple):
+    """A tensor whose type and shape there can be; of its bytes each look at the message would make a copy."""
+
+    proto: tensor_pb2.TensorProto
+    content: bytes
+    shape: Sequence[int]
+    values: int
+
+    @classmethod
+    def of(cls, proto: tensor_pb2.TensorProto, alias: str) -> "_Sent":
+        sizes, count = [dim.size for dim in proto.tensor_shape.dim], 1
+        for size in sizes:
+            count *= size
+            if size < 0 or count > _INT64_MAX:
+                raise _unparsable(alias)
+        if proto.dtype not in WIRE:
+            raise _unparsable(alias)
+        return cls(proto, proto.tensor_content, sizes, count)
 
 
 def dtype_name(enum: int | tf.DType) -> str:
@@ -84,23 +101,23 @@ def from_protos(protos: Mapping[str, tensor_pb2.TensorProto]) -> dict[str, np.nd
         ServingError: INVALID_ARGUMENT if a proto contradicts itself, or the shapes declare far more than was sent;
             nothing is allocated then.
     """
-    shapes = {alias: _shape(proto, alias) for alias, proto in protos.items()}
-    filled = sum(_filled_bytes(proto, math.prod(shapes[alias])) for alias, proto in protos.items())
+    sent = {alias: _Sent.of(proto, alias) for alias, proto in protos.items()}
+    filled = sum(map(_filled_bytes, sent.values()))
     if filled > MAX_FILLED_BYTES:
         raise invalid_argument(
             f"tensor parsing error: expected shapes that leave at most {MAX_FILLED_BYTES} bytes to be filled with "
             f"repeated values, got {filled} bytes in {', '.join(sorted(protos))}. Send every value."
         )
-    return {alias: _decoded(proto, alias, shapes[alias]) for alias, proto in protos.items()}
+    return {alias: _decoded(each, alias) for alias, each in sent.items()}
 
 
-def _filled_bytes(proto: tensor_pb2.TensorProto, count: int) -> int:
+def _filled_bytes(sent: _Sent) -> int:
     """Returns the size of what decoding adds to the values that were sent."""
-    if proto.tensor_content:
+    if sent.content:
         return 0  # there are as many values as the shape says, or decoding fails
-    wire = _WIRE[proto.dtype]
+    proto, wire = sent.proto, WIRE[sent.proto.dtype]
     values = getattr(proto, wire.field)
-    missing = max(0, count - len(values) // wire.parts)
+    missing = max(0, sent.values - len(values) // wire.parts)
     if proto.dtype == types_pb2.DT_STRING:
         return missing * (_STRING_BYTES + len(values[-1] if values else b""))
     return missing * _NUMPY[proto.dtype].itemsize
@@ -122,43 +139,31 @@ def from_proto(proto: tensor_pb2.TensorProto, alias: str) -> np.ndarray:
     Raises:
         ServingError: INVALID_ARGUMENT if the proto contradicts itself.
     """
-    return _decoded(proto, alias, _shape(proto, alias))
+    return _decoded(_Sent.of(proto, alias), alias)
 
 
-def _decoded(proto: tensor_pb2.TensorProto, alias: str, shape: Sequence[int]) -> np.ndarray:
-    count = math.prod(shape)
+def _decoded(sent: _Sent, alias: str) -> np.ndarray:
+    proto, content, count = sent.proto, sent.content, sent.values
     if not count:
         flat = np.empty(0, _NUMPY.get(proto.dtype, np.dtype(object)))
     elif proto.dtype == types_pb2.DT_STRING:
-        strings = _cut(proto.tensor_content, count, alias) if proto.tensor_content else proto.string_val
+        strings = _cut(content, count, alias) if content else proto.string_val
         flat = _filled(_objects(strings[:count]), count)
-    elif proto.tensor_content:
-        if len(proto.tensor_content) != count * _NUMPY[proto.dtype].itemsize:
+    elif content:
+        if len(content) != count * _NUMPY[proto.dtype].itemsize:
             raise _unparsable(alias)
-        flat = np.frombuffer(proto.tensor_content, _NUMPY[proto.dtype])
+        flat = np.frombuffer(content, _NUMPY[proto.dtype])
     else:
         flat = _filled(_typed(proto)[:count], count)
     try:
-        return flat.reshape(shape)
+        return flat.reshape(sent.shape)
     except ValueError as error:  # more dimensions than numpy has
         raise _unparsable(alias) from error
 
 
-def _shape(proto: tensor_pb2.TensorProto, alias: str) -> list[int]:
-    """Returns the sizes of a tensor whose type and shape there can be."""
-    sizes, count = [dim.size for dim in proto.tensor_shape.dim], 1
-    for size in sizes:
-        count *= size
-        if size < 0 or count > _INT64_MAX:
-            raise _unparsable(alias)
-    if proto.dtype not in _WIRE:
-        raise _unparsable(alias)
-    return sizes
-
-
 def _typed(proto: tensor_pb2.TensorProto) -> np.ndarray:
     """Returns the numbers of the typed field, however many there are."""
-    wire, dtype = _WIRE[proto.dtype], _NUMPY[proto.dtype]
+    wire, dtype = WIRE[proto.dtype], _NUMPY[proto.dtype]
     values = getattr(proto, wire.field)
     sent = np.fromiter(values, wire.dtype, len(values))
     if wire.as_bits:
@@ -205,44 +210,3 @@ def _cut(content: bytes, count: int, alias: str) -> list[bytes]:
 
 def _unparsable(alias: str) -> ServingError:
     return invalid_argument(f"tensor parsing error: {alias}")
-
-
-@functools.lru_cache(maxsize=1024)
-def _shape_proto(shape: tuple[int, ...]) -> tensor_shape_pb2.TensorShapeProto:
-    return tensor_shape_pb2.TensorShapeProto(dim=[{"size": size} for size in shape])
-
-
-def to_proto(array: np.ndarray, into: tensor_pb2.TensorProto, *, as_content: bool = False) -> None:
-    """Writes `array` to a proto's typed fields, or its bytes if `as_content`; strings have none.
-
-    Raises:
-        ServingError: UNIMPLEMENTED if the dtype has no field here.
-    """
-    enum = _ENUMS.get(array.dtype) or tf.as_dtype(array.dtype).as_datatype_enum
-    if enum not in _WIRE:
-        raise ServingError(Code.UNIMPLEMENTED, f"Tensors of type {dtype_name(enum)} cannot be returned.")
-    into.dtype = enum
-    into.tensor_shape.CopyFrom(_shape_proto(array.shape))
-    if as_content and enum != types_pb2.DT_STRING:
-        into.tensor_content = array.tobytes()
-        return
-    wire = _WIRE[enum]
-    if wire.as_bytes:
-        _pack(array, wire.field, into)
-    else:
-        flat = array.ravel()
-        getattr(into, wire.field).extend((flat.view(np.uint16) if wire.as_bits else flat).tolist())
-
-
-def _pack(array: np.ndarray, field: str, into: tensor_pb2.TensorProto) -> None:
-    """Fills a packed field as it travels: a thousand values one by one would take twenty times as long."""
-    if array.dtype == np.bool_:
-        array = array.view(np.uint8) != 0  # any bit means true; a byte above 127 would begin a longer number
-    content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    number = into.DESCRIPTOR.fields_by_name[field].number
-    header, length = bytearray([number << 3 | _LENGTH_DELIMITED]), len(content)
-    while length > 127:
-        header.append(length & 127 | 128)
-        length >>= 7
-    header.append(length)
-    into.MergeFromString(bytes(header) + content)

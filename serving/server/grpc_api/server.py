@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import grpc
 
 from serving.server.errors import invalid_argument, port_taken
-from serving.server.event_loop import EventLoop
+from serving.server.event_loop import EventLoop, Lookout
 from serving.server.grpc_api import credentials, descriptions, health, profiler, reflection, serving_services
 from serving.server.inference import Inference
 
@@ -64,10 +64,11 @@ class GrpcServer:
         self._settings = settings
         secrets = credentials.read(settings.ssl_config_file) if settings.ssl_config_file else None
         options = [*_OPTIONS, *_channel_arguments(settings.channel_arguments)]
-        self._loop = asyncio.new_event_loop()
+        lookout = Lookout()
+        self._loop = asyncio.SelectorEventLoop(lookout)
         threading.Thread(target=self._loop.run_forever, daemon=True, name="grpc").start()
         self._server: grpc.aio.Server = self._on_loop(_make(options))
-        for service, methods in _services(inference, settings, EventLoop(self._loop)).items():
+        for service, methods in _services(inference, settings, EventLoop(self._loop, lookout)).items():
             handler = grpc.method_handlers_generic_handler(service, methods)
             self._server.add_generic_rpc_handlers((handler,))
         self._bind(secrets)

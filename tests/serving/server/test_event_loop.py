@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import selectors
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -115,15 +117,15 @@ def test_the_request_log_of_one_call_is_written_while_others_are_answered(ask, r
 
 
 def test_a_large_answer_is_encoded_while_others_are_answered(ask, request_for, held, monkeypatch):
-    from serving.server.execution import tensors
+    from serving.server import encoding
 
-    def to_proto(array, into, **how):
+    def tensor(array, **how):
         if array.size == LARGE:
             held()
-        encode(array, into, **how)
+        return encode(array, **how)
 
-    encode = tensors.to_proto
-    monkeypatch.setattr(tensors, "to_proto", to_proto)
+    encode = encoding.tensor
+    monkeypatch.setattr(encoding, "tensor", tensor)
     large, small = ask(request_for(LARGE), request_for(2))
     assert [len(each.outputs["y"].float_val) for each in (large, small)] == [LARGE, 2]
 
@@ -214,6 +216,33 @@ def test_a_lone_call_runs_on_the_event_loop_if_its_model_is_quick(predict_of, re
 
     asyncio.run(ask())
     assert (model.threads == [threading.current_thread()]) == quick
+
+
+def test_the_loop_looks_out_for_a_moment_after_a_lone_call_and_then_sleeps_until_something_comes():
+    from serving.server.event_loop import EventLoop, Lookout
+
+    lookout, (reader, writer) = Lookout(), socket.socketpair()
+    with lookout, reader, writer:
+        lookout.register(reader, selectors.EVENT_READ)
+        looks = []
+
+        def select(timeout):
+            looks.append(timeout)
+            return [] if timeout is None else ready(timeout)
+
+        ready = super(Lookout, lookout).select
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(selectors.DefaultSelector, "select", lambda self, timeout=None: select(timeout))
+            assert lookout.select(None) == []
+            assert looks == [None], "nobody has asked yet"
+            assert EventLoop(None, lookout).here(len, "answer") == 6
+            assert lookout.select(None) == []
+            assert set(looks[1:-1]) == {0}
+            assert looks[-1] is None
+        lookout.look_out()
+        writer.send(b"the next call")
+        ((key, _),) = lookout.select(None)
+        assert key.fileobj is reader
 
 
 def test_a_quick_call_runs_on_a_thread_as_long_as_another_one_does(predict_of, request_for, held):

@@ -31,7 +31,8 @@ def test_the_private_session_call_still_takes_any_shape_and_says_what_the_op_say
 def test_a_string_without_a_dimension_is_an_output_like_any_other(tmp_path):
     import tensorflow as tf
 
-    from serving.server.execution import servable, tensors
+    from serving.server import encoding
+    from serving.server.execution import servable
 
     class Named(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
@@ -43,8 +44,7 @@ def test_a_string_without_a_dimension_is_an_output_like_any_other(tmp_path):
     found = servable.load(tmp_path).run("serving_default", {"x": np.ones(2, np.float32)}, ["name"], None)
     assert (found["name"].shape, found["name"].item()) == ((), b"v2")
     proto = tf.make_tensor_proto(0.0)
-    proto.Clear()
-    tensors.to_proto(found["name"], proto)
+    proto.ParseFromString(encoding.tensor(found["name"]))
     assert proto.string_val == [b"v2"]
 
 

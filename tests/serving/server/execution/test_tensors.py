@@ -3,53 +3,12 @@ import pytest
 
 from serving.server.errors import Code, ServingError
 
-NAMES = "float32 float64 float16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64 complex128 bfloat16"
-
 
 @pytest.fixture
 def proto():
     from tensorflow.core.framework import tensor_pb2
 
     return tensor_pb2.TensorProto()
-
-
-@pytest.mark.parametrize("as_content", [False, True])
-@pytest.mark.parametrize("name", NAMES.split())
-def test_every_type_goes_out_in_typed_fields_or_as_bytes_where_told_and_comes_back(proto, name, as_content):
-    import tensorflow as tf
-
-    from serving.server.execution import tensors
-
-    array = np.array([[0, 1, 1], [1, 0, 1]]).astype(tf.as_dtype(name).as_numpy_dtype)
-    tensors.to_proto(array, proto, as_content=as_content)
-    assert bool(proto.tensor_content) is as_content
-    np.testing.assert_array_equal(tensors.from_proto(proto, "x"), array)
-
-
-def test_truth_values_that_are_other_bytes_than_0_and_1_go_out_as_truth_values(proto):
-    from serving.server.execution import tensors
-
-    tensors.to_proto(np.frombuffer(b"\xff\x01\x00\x80\x02", np.bool_), proto)
-    assert list(proto.bool_val) == [True, True, False, True, True]
-
-
-@pytest.mark.parametrize("count", [0, 1, 31, 32, 5000])
-def test_a_packed_field_holds_the_values_as_they_are_however_many(proto, count):
-    from serving.server.execution import tensors
-
-    values = np.resize(np.array([-0.0, np.inf, -np.inf, np.nan, 1e-45, 0.1], np.float32), count)
-    tensors.to_proto(np.stack([values, values], axis=1)[:, 0], proto)  # not in one piece
-    np.testing.assert_array_equal(
-        np.array(proto.float_val, np.float32).view(np.uint32), values.view(np.uint32)
-    )
-    assert [dim.size for dim in proto.tensor_shape.dim] == [count]
-
-
-def test_strings_have_no_bytes_form(proto):
-    from serving.server.execution import tensors
-
-    tensors.to_proto(np.array([b"a", b"\xff"], object), proto, as_content=True)
-    assert (list(proto.string_val), proto.tensor_content) == ([b"a", b"\xff"], b"")
 
 
 @pytest.mark.parametrize(
