@@ -14,7 +14,15 @@ from contract.errors import Cancelled, SettingsError, explain
 from contract.run_folder import FAILED, PIPELINE_IR, REFUSED, RUN, SUCCEEDED, NodeResult, RunFolder
 from pipelines.definition import config as configuration
 from pipelines.definition.config import PipelineConfig
-from pipelines.definition.nodes import APPROVE, EVALUATE, EVALUATE_COMPRESSED, PUSH, REGISTER, VALIDATE
+from pipelines.definition.nodes import (
+    APPROVE,
+    EVALUATE,
+    EVALUATE_COMPRESSED,
+    INGEST,
+    PUSH,
+    REGISTER,
+    VALIDATE,
+)
 from pipelines.lineage import launch, metadata
 from pipelines.lineage.code_digest import Code
 from pipelines.runs import data_schema, resume
@@ -51,7 +59,8 @@ class TrackedNode:
 
     Raises:
         SettingsError: If the run was not prepared or was collected since, has no such node, something before the node
-            has not succeeded, or the promotion waits for a person.
+            has not succeeded, the data would be read in another way than the run was prepared for, or the promotion
+            waits for a person.
     """
 
     def __init__(self, folder: RunFolder, node: str) -> None:
@@ -64,6 +73,8 @@ class TrackedNode:
             known = ", ".join(launch.node_ids(self.pipeline_ir))
             raise SettingsError(f"Run {folder.run_id} has no node {node!r}. It has: {known}.")
         resume.check_current(folder, node)
+        if node == INGEST:
+            trained_by.check_reading(folder, self.prepared)
         if node == PUSH and approval.is_missing(folder):
             raise SettingsError(
                 f"Expected a person's approval of the version that run {folder.run_id} has registered last, and there "

@@ -34,6 +34,10 @@ class Lookout(selectors.DefaultSelector):
         """From now on, for the moment that the next call of a lone client takes to come."""
         self._until = time.perf_counter() + _LOOKOUT_S
 
+    def look_away(self) -> None:
+        """From now on no longer: a thread is about to work, and would wait for the interpreter again and again."""
+        self._until = 0.0
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Returns what is ready; as the selectors of the standard library do."""
         if timeout is None or timeout > 0:
@@ -62,6 +66,7 @@ class EventLoop:
     async def elsewhere(self, work: Callable[..., T], *arguments: Any) -> T:
         """Runs what takes long on a thread of the loop."""
         self._under_way += 1
+        self._lookout.look_away()
         try:
             return await self.running.run_in_executor(None, work, *arguments)
         finally:
@@ -91,6 +96,7 @@ class EventLoop:
             ServingError: Whatever the run ends with.
         """
         answer: asyncio.Future[Arrays] = self.running.create_future()
+        self._lookout.look_away()
         withdraw = submit(partial(self.put, answer))
         try:
             return await answer

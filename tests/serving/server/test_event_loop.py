@@ -219,6 +219,7 @@ def test_a_lone_call_runs_on_the_event_loop_if_its_model_is_quick(predict_of, re
 
 
 def test_the_loop_looks_out_for_a_moment_after_a_lone_call_and_then_sleeps_until_something_comes():
+    from serving.server import event_loop
     from serving.server.event_loop import EventLoop, Lookout
 
     lookout, (reader, writer) = Lookout(), socket.socketpair()
@@ -232,6 +233,7 @@ def test_the_loop_looks_out_for_a_moment_after_a_lone_call_and_then_sleeps_until
 
         ready = super(Lookout, lookout).select
         with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(event_loop, "_LOOKOUT_S", 0.1)
             patched.setattr(selectors.DefaultSelector, "select", lambda self, timeout=None: select(timeout))
             assert lookout.select(None) == []
             assert looks == [None], "nobody has asked yet"
@@ -243,6 +245,36 @@ def test_the_loop_looks_out_for_a_moment_after_a_lone_call_and_then_sleeps_until
         writer.send(b"the next call")
         ((key, _),) = lookout.select(None)
         assert key.fileobj is reader
+
+
+@pytest.mark.parametrize("way", ["elsewhere", "delivered"])
+def test_the_loop_looks_out_no_more_once_a_thread_works(monkeypatch, way):
+    from serving.server import event_loop
+
+    monkeypatch.setattr(event_loop, "_LOOKOUT_S", 10 * DEADLINE_S)
+    lookout, slept = event_loop.Lookout(), threading.Event()
+    running, ready = asyncio.SelectorEventLoop(lookout), super(event_loop.Lookout, lookout).select
+    loop = event_loop.EventLoop(running, lookout)
+
+    def select(self, timeout=None):
+        if timeout is None:
+            slept.set()
+        return ready(timeout)
+
+    def submit(done):
+        threading.Thread(target=lambda: done(slept.wait(DEADLINE_S), None)).start()
+        return lambda: None
+
+    async def ask():
+        loop.here(len, "answer")
+        return await (
+            loop.elsewhere(slept.wait, DEADLINE_S) if way == "elsewhere" else loop.delivered(submit)
+        )
+
+    with contextlib.closing(running):
+        monkeypatch.setattr(selectors.DefaultSelector, "select", select)
+        assert running.run_until_complete(ask())
+        running.run_until_complete(running.shutdown_default_executor())
 
 
 def test_a_quick_call_runs_on_a_thread_as_long_as_another_one_does(predict_of, request_for, held):

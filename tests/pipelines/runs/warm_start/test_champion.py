@@ -17,6 +17,7 @@ from contract.errors import SettingsError
 from contract.run_folder import PIPELINE_IR, REQUEST, RUN, RunFolder
 from pipelines.definition import config
 from pipelines.definition import pipeline as wiring
+from pipelines.execution.tracked_node import TrackedNode
 from pipelines.lineage import launch
 from pipelines.lineage.code_digest import Code
 from pipelines.runs import baseline as comparison
@@ -283,6 +284,29 @@ def test_a_training_that_was_tried_again_after_an_upgrade_is_known_by_the_code_t
     told = tracker.client.get_run(before["mlflow_run"]).data.tags
     assert named["tags"][champion.TRAINED_AS] == told[champion.TRAINED_AS] == expected
     assert named["tags"][RUN_DIGEST] == told[RUN_DIGEST] != before["tags"][RUN_DIGEST]
+
+
+def test_data_is_not_read_in_another_way_than_when_the_run_chose_what_it_begins_with(digits, monkeypatch):
+    prepared, folder = digits.prepare("night"), RunFolder(digits.home, "digits", "night")
+    trained_by.check_reading(folder, prepared)
+    monkeypatch.setattr(champion, "read_as", lambda config: "of another version of Slipway")
+    with pytest.raises(SettingsError, match="Clear `prepare` too: slipway run digits --from ingest"):
+        TrackedNode(folder, "ingest")
+    digits.prepare("night")
+    TrackedNode(folder, "ingest")
+
+
+@pytest.mark.parametrize("node", ["compress", "infra_validate"])
+def test_what_was_made_of_a_trained_model_after_an_upgrade_is_known_by_the_code_that_ran(digits, node):
+    before, folder = digits.prepare("night"), RunFolder(digits.home, "digits", "night")
+    repaired = Code("repaired", "tensorflow")
+    trained_by.what_ran(folder, before, node, repaired, Tracker(digits.uri, "digits"))
+
+    named = folder.require(RUN)
+    code = {name: Code(**each) for name, each in before["code"].items()} | {node: repaired}
+    expected = comparison.run_digest(before["data_digest"], config.parse(before["config"], RUN), code)
+    assert named["tags"][RUN_DIGEST] == expected
+    assert named["tags"][champion.TRAINED_AS] == before["tags"][champion.TRAINED_AS]
 
 
 @pytest.mark.parametrize("at_hand", [True, False], ids=["trunk", "SavedModel"])
