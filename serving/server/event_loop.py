@@ -1,11 +1,13 @@
 """An event loop that answers calls: what of a call runs on it, what on its threads, and how it hears from others."""
 
 import asyncio
+import os
 import selectors
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from serving.server.errors import ServingError
@@ -20,19 +22,38 @@ _LULL_S = 0.0002
 
 # How long the loop looks out for a lone client's next call: the client has its answer and has asked again by then.
 _LOOKOUT_S = 0.001
+_CORES = 2  # at least: one for the loop, one for everybody else
+
+
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # quota and period in µs: cgroups(7), version 2
+
+
+def cores(quota: Path = _CPU_QUOTA) -> float:
+    """Returns how many cores this process may use, or the part of one.
+
+    Args:
+        quota: File of its control group, where there is one.
+    """
+    allowed = float(len(os.sched_getaffinity(0)))
+    limit, _, period = quota.read_text().partition(" ") if quota.is_file() else ("max", "", "")
+    return allowed if limit == "max" else min(allowed, int(limit) / int(period))
 
 
 class Lookout(selectors.DefaultSelector):
     """What a loop waits with: for a moment it looks out for the next event, before it sleeps until one comes.
 
-    To wake a thread takes as long as a small call, and a processor that slept in between is slow at first.
+    To wake a thread takes as long as a small call, and a processor that slept in between is slow at first. Where there
+    is no second core, it only sleeps: a client on the same one would wait for it.
     """
 
-    _until = 0.0
+    def __init__(self) -> None:
+        super().__init__()
+        self._has_room, self._until = cores() >= _CORES, 0.0
 
     def look_out(self) -> None:
         """From now on, for the moment that the next call of a lone client takes to come."""
-        self._until = time.perf_counter() + _LOOKOUT_S
+        if self._has_room:
+            self._until = time.perf_counter() + _LOOKOUT_S
 
     def look_away(self) -> None:
         """From now on no longer: a thread is about to work, and would wait for the interpreter again and again."""

@@ -53,8 +53,8 @@ class Inference:
     as_content: bool = False
     log: RequestLog = field(default_factory=RequestLog)
 
-    def predict(self, request: predict_pb2.PredictRequest, caller: Caller) -> predict_pb2.PredictResponse:
-        """Runs a signature on named tensors.
+    def predict(self, request: predict_pb2.PredictRequest, caller: Caller) -> bytes:
+        """Runs a signature on named tensors; returns a PredictResponse, serialized.
 
         Raises:
             ServingError: With the code and words of TensorFlow Serving, as all of these.
@@ -70,13 +70,12 @@ class Inference:
                 caller.timeout_s,
                 strict=self.strict,
             )
-        response = predict_pb2.PredictResponse.FromString(self._encoded(ref, version, outputs))
-        return self._logged(request, response, "predict_log", ref.name)
+        return self._written(request, ref, version, outputs, self._logging(ref.name))
 
     async def predict_on_loop(
         self, request: predict_pb2.PredictRequest, caller: Caller, loop: EventLoop
     ) -> bytes:
-        """As `predict`, serialized, on the running event loop: while a batch gathers and runs, no thread waits for it.
+        """As `predict`, on the running event loop: while a batch gathers and runs, no thread waits for it.
 
         What would hold up other calls is done on the threads of the loop: what takes long, what is large, and files.
 

@@ -42,7 +42,7 @@ class Call:
         self._gone = True
 
 
-Answer: TypeAlias = Callable[[Any, Call], Message]
+Answer: TypeAlias = Callable[[Any, Call], Message | bytes]
 Soon: TypeAlias = Callable[[Any, Call], Awaitable[bytes]]
 
 
@@ -53,7 +53,7 @@ def unary(
 
     Args:
         kind: Of the request.
-        answer: Makes the response; a ServingError becomes the status of the call.
+        answer: Makes the response, perhaps serialized; a ServingError becomes the status of the call.
         pool: Where it runs; None is for what answers at once, on the event loop itself.
         soon: Answers a small request instead, with a serialized response, on the event loop as far as that holds up
             nobody.
@@ -100,4 +100,5 @@ def parse(kind: type[Any], body: bytes) -> Any:
 
 
 def _answer(kind: type[Any], answer: Answer, body: bytes, call: Call) -> bytes:
-    return answer(parse(kind, body), call).SerializeToString()
+    answered = answer(parse(kind, body), call)
+    return answered if isinstance(answered, bytes) else answered.SerializeToString()

@@ -25,7 +25,7 @@ def test_every_type_goes_out_in_typed_fields_or_as_bytes_where_told_and_comes_ba
     np.testing.assert_array_equal(tensors.from_proto(proto, "x"), array)
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (2, 0, 3), (2, 3), (40, 50)])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (2, 0, 3), (2, 3), (11,), (40, 50)])
 @pytest.mark.parametrize("name", [*NAMES.split(), "string"])
 def test_a_tensor_is_what_tensorflow_makes_of_the_array(name, shape):
     import tensorflow as tf

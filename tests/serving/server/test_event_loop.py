@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import selectors
 import socket
 import threading
@@ -119,13 +120,13 @@ def test_the_request_log_of_one_call_is_written_while_others_are_answered(ask, r
 def test_a_large_answer_is_encoded_while_others_are_answered(ask, request_for, held, monkeypatch):
     from serving.server import encoding
 
-    def tensor(array, **how):
+    def tensor(array, as_content):
         if array.size == LARGE:
             held()
-        return encode(array, **how)
+        return encode(array, as_content)
 
-    encode = encoding.tensor
-    monkeypatch.setattr(encoding, "tensor", tensor)
+    encode = encoding._tensor
+    monkeypatch.setattr(encoding, "_tensor", tensor)
     large, small = ask(request_for(LARGE), request_for(2))
     assert [len(each.outputs["y"].float_val) for each in (large, small)] == [LARGE, 2]
 
@@ -218,10 +219,11 @@ def test_a_lone_call_runs_on_the_event_loop_if_its_model_is_quick(predict_of, re
     assert (model.threads == [threading.current_thread()]) == quick
 
 
-def test_the_loop_looks_out_for_a_moment_after_a_lone_call_and_then_sleeps_until_something_comes():
+def test_the_loop_looks_out_for_a_moment_after_a_lone_call_and_then_sleeps_until_something_comes(monkeypatch):
     from serving.server import event_loop
     from serving.server.event_loop import EventLoop, Lookout
 
+    monkeypatch.setattr(event_loop, "cores", lambda: 2)
     lookout, (reader, writer) = Lookout(), socket.socketpair()
     with lookout, reader, writer:
         lookout.register(reader, selectors.EVENT_READ)
@@ -247,10 +249,33 @@ def test_the_loop_looks_out_for_a_moment_after_a_lone_call_and_then_sleeps_until
         assert key.fileobj is reader
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("50000 100000", 0.5), ("max 100000", None), ("100000000 100000", None), ("", None)],
+)
+def test_a_process_may_use_the_cores_that_it_is_left(tmp_path, said, expected):
+    from serving.server.event_loop import cores
+
+    if said:
+        (tmp_path / "cpu.max").write_text(f"{said}\n")
+    allowed = len(os.sched_getaffinity(0))
+    assert cores(tmp_path / "cpu.max") == (expected or allowed)
+
+
+def test_where_there_is_one_core_the_loop_does_not_look_out(monkeypatch):
+    from serving.server import event_loop
+
+    monkeypatch.setattr(event_loop, "cores", lambda: 1.5)
+    with event_loop.Lookout() as lookout:
+        lookout.look_out()
+        assert lookout._until == 0
+
+
 @pytest.mark.parametrize("way", ["elsewhere", "delivered"])
 def test_the_loop_looks_out_no_more_once_a_thread_works(monkeypatch, way):
     from serving.server import event_loop
 
+    monkeypatch.setattr(event_loop, "cores", lambda: 2)
     monkeypatch.setattr(event_loop, "_LOOKOUT_S", 10 * DEADLINE_S)
     lookout, slept = event_loop.Lookout(), threading.Event()
     running, ready = asyncio.SelectorEventLoop(lookout), super(event_loop.Lookout, lookout).select
